@@ -1,0 +1,67 @@
+"""User, Permission, Grant: what an account is once somebody is logged in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from homeport.protocol.path import ROOT, VirtualPath
+
+
+class Permission(Enum):
+    """One named right. The value is its name in configuration files."""
+
+    LIST = "list"  # LIST NLST MLSD MLST STAT CWD and the facts of a file
+    READ = "read"  # RETR
+    CREATE = "create"  # STOR STOU APPE of a new name
+    OVERWRITE = "overwrite"  # STOR over an old file, REST + STOR
+    APPEND = "append"  # APPE to an old file
+    DELETE = "delete"  # DELE
+    RENAME = "rename"  # RNFR RNTO
+    MAKE_DIRECTORY = "make-directory"  # MKD
+    REMOVE_DIRECTORY = "remove-directory"  # RMD
+    SET_TIME = "set-time"  # MFMT MFF SITE UTIME
+    SET_MODE = "set-mode"  # SITE CHMOD, MFF UNIX.mode
+
+
+READ_ONLY = frozenset({Permission.LIST, Permission.READ})
+READ_WRITE = frozenset(Permission)
+NOTHING: frozenset[Permission] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The rights from `prefix` downwards; of several grants the one with the longest prefix counts."""
+
+    prefix: VirtualPath
+    permissions: frozenset[Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who is logged in. `home` is a directory of the host, which is this user's "/"."""
+
+    name: str
+    home: str
+    grants: tuple[Grant, ...] = (Grant(ROOT, READ_WRITE),)
+    anonymous: bool = False
+    umask: int = 0o022
+
+    def permissions(self, path: VirtualPath) -> frozenset[Permission]:
+        """The rights at *path*: those of the grant with the longest prefix that covers it."""
+        best: Grant | None = None
+        for grant in self.grants:
+            if path.starts_with(grant.prefix) and (best is None or len(grant.prefix.text) > len(best.prefix.text)):
+                best = grant
+        return best.permissions if best is not None else NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A login as it was tried. `address` is the client's IP address in text form."""
+
+    name: str
+    password: str
+    address: str
+    host: str | None = None
+    """What HOST named (RFC 7151), or None."""

@@ -1,0 +1,21 @@
+"""Watch: the control connection, as the data side sees it while it waits or pumps."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Watch(Protocol):
+    """Wherever the data side would block, it waits for its own socket and for this one (DESIGN: a transfer).
+
+    So ABOR, STAT, NOOP and QUIT are answered during a transfer without a second thread.
+    """
+
+    def fileno(self) -> int:
+        """The control connection's descriptor, to be polled for input."""
+
+    def attend(self, octets: int) -> bool:
+        """Read and answer what has come in; *octets* have moved so far. False: end the transfer now.
+
+        Called when `fileno` is readable. Does not block.
+        """

@@ -1,0 +1,180 @@
+"""The events. Each is a frozen value; `at` is seconds since 1970 (UTC), `session` the session's number.
+
+Addresses are text (`192.0.2.7`, `2001:db8::7`), ports numbers, paths virtual paths as text with surrogate escapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStarted(Event):
+    addresses: tuple[tuple[str, int], ...]
+    passive_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStopping(Event):
+    sessions: int
+    """How many were still there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStopped(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something an administrator should know: a port that could not be bound, descriptors used up, ..."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """An unexpected error. The client heard "451 ... (id)"; the trace is only here."""
+
+    session: int | None
+    id: str
+    text: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened(Event):
+    session: int
+    peer: tuple[str, int]
+    local: tuple[str, int]
+
+
+class CloseReason(Enum):
+    QUIT = "quit"
+    CLIENT = "client closed"
+    LOST = "connection lost"
+    IDLE = "idle"
+    LOGIN_TIMEOUT = "login took too long"
+    FAILURES = "too many failed logins"
+    SHUTDOWN = "server is stopping"
+    KICKED = "ended by the administrator"
+    ABUSE = "not an FTP client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionClosed(Event):
+    session: int
+    peer: tuple[str, int]
+    user: str | None
+    reason: CloseReason
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRefused(Event):
+    """A connection that was answered 421 and closed, for `reason`."""
+
+    peer: tuple[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn(Event):
+    session: int
+    peer: tuple[str, int]
+    user: str
+    anonymous: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginFailed(Event):
+    session: int
+    peer: tuple[str, int]
+    user: str
+    reason: str
+
+
+class Direction(Enum):
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+    LISTING = "listing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferEnded(Event):
+    """A transfer that had begun (150 was said) and is over. `error` is None when it is complete."""
+
+    session: int
+    peer: tuple[str, int]
+    user: str
+    anonymous: bool
+    direction: Direction
+    path: str
+    octets: int
+    """On the data connection."""
+    seconds: float
+    binary: bool
+    passive: bool
+    appended: bool
+    """Upload only: at the end of, or inside, an older file."""
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConnectionFailed(Event):
+    """No data connection came about (425). `cause` is one sentence for people."""
+
+    session: int
+    peer: tuple[str, int]
+    user: str
+    passive: bool
+    target: tuple[str, int]
+    """Active: where the server dialled. Passive: what it had announced."""
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerRefused(Event):
+    """A connection to a passive port from somebody that no session there waited for."""
+
+    peer: tuple[str, int]
+    port: int
+
+
+class Change(Enum):
+    DELETED = "deleted"
+    RENAMED = "renamed"
+    DIRECTORY_MADE = "directory made"
+    DIRECTORY_REMOVED = "directory removed"
+    TIME_SET = "time set"
+    MODE_SET = "mode set"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeChanged(Event):
+    """A change of the tree that was no transfer."""
+
+    session: int
+    user: str
+    change: Change
+    path: str
+    target: str | None = None
+    """The new name of what was renamed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered(Event):
+    """One command and its final reply; published only where somebody asked for it (debugging). No passwords."""
+
+    session: int
+    line: str
+    code: int
+    text: str

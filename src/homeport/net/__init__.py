@@ -1,0 +1,4 @@
+"""Sockets, TLS, addresses of this machine, routers.
+
+May import `homeport.protocol` only. Start reading at `listener.py`.
+"""

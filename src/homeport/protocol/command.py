@@ -1,0 +1,39 @@
+"""A Command as a client says it, and the parsers of its argument (RFC 959 §5.3).
+
+The verb is case-insensitive. For arguments that are pathnames exactly one space follows the verb, and
+everything after it is the name, further and trailing spaces too (RFC 2640 §3.1, RFC 3659 §2.2); all
+other arguments tolerate spaces around them. Each parser takes the argument's text and returns a
+value, or raises ArgumentError with the reply code that the standard has for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reply import Code
+
+
+class ArgumentError(ValueError):
+    """An argument that does not parse. `code` is the reply code, the message its text."""
+
+    def __init__(self, text: str, code: int = Code.BAD_ARGUMENT) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command line: the verb in upper case, and its argument (None where there was no space)."""
+
+    verb: str
+    argument: str | None
+
+    @classmethod
+    def parse(cls, line: bytes) -> Command:
+        """From one line without its end. Octets that are no UTF-8 become surrogate escapes."""
+        verb, space, argument = line.partition(b" ")
+        return cls(
+            verb.decode("ascii", "replace").upper(),
+            argument.decode("utf-8", "surrogateescape") if space else None,
+        )
