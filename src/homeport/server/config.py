@@ -1,0 +1,285 @@
+"""Config: everything that can be set, each option declared once.
+
+An option is a field: its type says what may be written (see `values.py`), its default what holds
+without it, and its sentence what it does. `load.py` reads a file into this, `reference.py` writes the sample file
+and the reference page from it. The keys are a contract with people's files: add to them, do not rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+
+from homeport.accounts.model import READ_ONLY, READ_WRITE, Grant, Permission, User
+from homeport.protocol.path import ROOT, VirtualPath
+
+from .values import (
+    Access,
+    AccessByPath,
+    ActivePort,
+    Addresses,
+    Announcements,
+    Duration,
+    ExternalAddress,
+    Home,
+    LogFile,
+    Password,
+    Path,
+    Port,
+    Ports,
+    ReadableFile,
+    Size,
+    Umask,
+    UserName,
+)
+
+ANONYMOUS_NAMES = ("anonymous", "ftp")
+"""The names of the anonymous account (RFC 1635)."""
+
+
+class Section(BaseModel):
+    """A table of the file. Values are taken strictly: a number in quotation marks is not a number."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ServerOptions(Section):
+    """The server as a whole."""
+
+    state: Path | None = Field(
+        default=None,
+        description="Where the server keeps its users, its certificate and its generated password; "
+        "without it, the state directory of the platform.",
+    )
+    greeting: str = Field(
+        default="Homeport, an FTP server, is ready.", description="What a client is greeted with (220)."
+    )
+
+
+class ListenOptions(Section):
+    """Where clients connect."""
+
+    addresses: Addresses = Field(
+        default=("0.0.0.0", "::"),
+        min_length=1,
+        description="The local addresses; these two are all of IPv4 and all of IPv6.",
+    )
+    port: Port = Field(default=21, description="The control port; 0 lets the system choose.")
+    implicit_tls_port: Port = Field(default=0, description="A port where TLS begins at once, by custom 990; 0 is off.")
+
+
+class DataOptions(Section):
+    """The data connections."""
+
+    active_port: ActivePort = Field(
+        default=None,
+        description='The local port of active connections: "auto" is the control port minus one (20 beside 21), '
+        "0 is any port.",
+    )
+    lowest_active_port: Port = Field(
+        default=1024, description="PORT and EPRT to a lower port of the client are refused (RFC 2577)."
+    )
+    passive_ports: Ports = Field(
+        default=tuple(range(50000, 50020)),
+        description="The ports of passive connections, which a router must forward; one serves any number of sessions.",
+    )
+    external_address: ExternalAddress = Field(
+        default="auto",
+        description="What clients from the internet are told to connect to, where that is not a local address.",
+    )
+    announce: Announcements = Field(
+        default={}, description="For clients in one of these networks: the address that they are told to connect to."
+    )
+    allow_foreign: bool = Field(
+        default=False,
+        description="Data connections to and from a third host (FXP); an open door for misuse (RFC 2577).",
+    )
+
+    def source_port(self, control_port: int) -> int:
+        """The local port for active connections of a session on *control_port*; 0 is any (RFC 959 §3.2: L-1)."""
+        if self.active_port is not None:
+            return self.active_port
+        return max(control_port - 1, 0)
+
+
+class TlsOptions(Section):
+    """Encryption."""
+
+    certificate: ReadableFile | None = Field(
+        default=None,
+        description="The certificate chain in PEM form; without it, a self-signed one is made at first start.",
+    )
+    key: ReadableFile | None = Field(
+        default=None,
+        description="The certificate's private key in PEM form; without it, it stands in the certificate's file.",
+    )
+    require: Literal["none", "control", "both"] = Field(
+        default="none",
+        description='What must be encrypted: nothing, the "control" connection (logins), or data as well.',
+    )
+    session_reuse: Literal["prefer", "require", "off"] = Field(
+        default="prefer",
+        description="Whether a data connection must resume the TLS session of its control connection; "
+        '"require" keeps out many clients.',
+    )
+
+
+class LimitOptions(Section):
+    """What a client may use up."""
+
+    sessions: int = Field(default=10000, ge=1, description="Sessions at the same time.")
+    sessions_per_address: int = Field(
+        default=50, ge=0, description="Sessions at the same time from one address (IPv6: from one /64); 0 is no limit."
+    )
+    login: Duration = Field(default=60.0, description="From connecting to being logged in.")
+    login_tries: int = Field(
+        default=4, ge=1, le=100, description="Failed logins after which a session is ended (RFC 2577)."
+    )
+    idle: Duration = Field(
+        default=300.0, description="Without a command and without a transfer, before a session is ended."
+    )
+    data: Duration = Field(
+        default=30.0, description="For a data connection to be made, and for one on which nothing moves any more."
+    )
+    command_length: Size = Field(default=8192, ge=512, le=1024**2, description="The longest command line.")
+
+
+class UploadOptions(Section):
+    """Files that clients store."""
+
+    partial: Literal["keep", "discard"] = Field(
+        default="keep", description="What becomes of an upload that broke off: kept aside to be resumed, or gone."
+    )
+    sync: bool = Field(
+        default=False,
+        description="Wait until a file is on the disk before saying so: slower, but safe from power failures.",
+    )
+
+
+class LogOptions(Section):
+    """What is written down."""
+
+    console: bool = Field(default=True, description="A readable line per event on the standard error output.")
+    json_file: LogFile | None = Field(default=None, description="A file with one JSON object per event.")
+    xferlog_file: LogFile | None = Field(
+        default=None, description="A file with one line per transfer, as wu-ftpd wrote it."
+    )
+    commands: bool = Field(default=False, description="Log every command and its reply, without passwords.")
+
+
+class UserOptions(Section):
+    """Somebody who may log in."""
+
+    name: UserName = Field(description="The name to log in with.")
+    password: Password = Field(
+        repr=False,
+        description='A hash, as "homeport user hash" prints it, or "plain:" and the password itself, '
+        "in a file that nobody else may read.",
+    )
+    home: Home = Field(description='The directory that is this user\'s "/".')
+    access: Access = Field(default=READ_WRITE, description="What this user may do.")
+    paths: AccessByPath = Field(
+        default={}, description="What this user may do from some paths down instead; the longest counts."
+    )
+    umask: Umask = Field(default=0o022, description="The permission bits that new files and directories do not get.")
+
+    def user(self) -> User:
+        return User(self.name, self.home, grants(self.access, self.paths), umask=self.umask)
+
+
+class AnonymousOptions(Section):
+    """Anybody: the names "anonymous" and "ftp" with any password (RFC 1635)."""
+
+    enabled: bool = Field(default=False, description="Whether anybody may log in.")
+    home: Home | None = Field(
+        default=None, description='The directory that is everybody\'s "/"; needed where it is enabled.'
+    )
+    access: Access = Field(default=READ_ONLY, description="What everybody may do.")
+    paths: AccessByPath = Field(
+        default={}, description="What everybody may do from some paths down instead; the longest counts."
+    )
+    umask: Umask = Field(default=0o077, description="The permission bits that new files and directories do not get.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.enabled and self.home is None:
+            raise ValueError("anonymous login is enabled, but has no home")
+        return self
+
+    def user(self) -> User | None:
+        """The account that everybody shares; None where it is not enabled."""
+        if not self.enabled or self.home is None:
+            return None
+        return User("anonymous", self.home, grants(self.access, self.paths), anonymous=True, umask=self.umask)
+
+
+class Config(Section):
+    """All of it. `Config()` is what holds without a file, but for its users: there are none."""
+
+    server: ServerOptions = ServerOptions()
+    listen: ListenOptions = ListenOptions()
+    data: DataOptions = DataOptions()
+    tls: TlsOptions = TlsOptions()
+    limits: LimitOptions = LimitOptions()
+    uploads: UploadOptions = UploadOptions()
+    log: LogOptions = LogOptions()
+    users: Annotated[tuple[UserOptions, ...], Strict(False)] = ()
+    anonymous: AnonymousOptions = AnonymousOptions()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [user.name for user in self.users]
+        conflicts = [*port_conflicts(self.listen, self.data), *name_conflicts(names, self.anonymous.enabled)]
+        if conflicts:
+            raise ValueError("; ".join(conflict.text for conflict in conflicts))
+        return self
+
+
+def grants(access: frozenset[Permission], paths: dict[VirtualPath, frozenset[Permission]]) -> tuple[Grant, ...]:
+    """The grants of somebody with *access* everywhere but below *paths*."""
+    return (Grant(ROOT, access), *(Grant(prefix, permissions) for prefix, permissions in paths.items()))
+
+
+# -- what one option alone cannot tell -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Options that cannot hold together. `key` is the way to the one to blame: ("listen", "port")."""
+
+    key: tuple[str | int, ...]
+    text: str
+
+
+def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflict]:
+    """Ports that are wanted for two things at once."""
+    passive = frozenset(data.passive_ports or ())
+    controls = [(key, getattr(listen, key)) for key in ("port", "implicit_tls_port") if getattr(listen, key)]
+    if len(controls) == 2 and listen.port == listen.implicit_tls_port:
+        yield Conflict(("listen", "implicit_tls_port"), f"port {listen.port} is the control port already")
+    for key, port in controls:
+        if port in passive:
+            yield Conflict(("data", "passive_ports"), f"port {port} is a passive port, but is listen.{key}")
+    # The system refuses to dial from a port on which it listens.
+    for source in sorted({data.source_port(port) for _, port in controls} - {0}):
+        if source in passive:
+            yield Conflict(("data", "passive_ports"), f"port {source} is a passive port, but is the active port")
+        for key, port in controls:
+            if source == port:
+                yield Conflict(("data", "active_port"), f"port {source} is the active port, but is listen.{key}")
+
+
+def name_conflicts(names: Sequence[str | None], anonymous: bool) -> Iterator[Conflict]:
+    """Names that two accounts want. A None is a user whose name could not be read."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name is None:
+            continue
+        if name in seen:
+            yield Conflict(("users", index, "name"), f'there is a user named "{name}" already')
+        elif anonymous and name.lower() in ANONYMOUS_NAMES:
+            yield Conflict(("users", index, "name"), f'"{name}" is a name of the anonymous account, which is enabled')
+        seen.add(name)
