@@ -1,0 +1,92 @@
+"""Events to write down, one of each kind, at 2025-11-24 13:03:07.25 UTC."""
+
+from __future__ import annotations
+
+from homeport.events.types import (
+    Change,
+    CloseReason,
+    CommandAnswered,
+    DataConnectionFailed,
+    Direction,
+    Event,
+    Failed,
+    LoggedIn,
+    LoginFailed,
+    ServerStarted,
+    ServerStopped,
+    ServerStopping,
+    SessionClosed,
+    SessionOpened,
+    SessionRefused,
+    StrangerRefused,
+    TransferEnded,
+    TreeChanged,
+    Warned,
+)
+
+AT = 1763989387.25
+PEER = ("192.0.2.7", 40123)
+LOCAL = ("192.0.2.1", 21)
+
+
+def transfer(
+    path: str = "/photos/a.jpg",
+    *,
+    direction: Direction = Direction.DOWNLOAD,
+    user: str = "bob",
+    octets: int = 3_200_000,
+    seconds: float = 0.31,
+    appended: bool = False,
+    anonymous: bool = False,
+    binary: bool = True,
+    error: str | None = None,
+) -> TransferEnded:
+    return TransferEnded(
+        at=AT,
+        session=3,
+        peer=PEER,
+        user=user,
+        anonymous=anonymous,
+        direction=direction,
+        path=path,
+        octets=octets,
+        seconds=seconds,
+        binary=binary,
+        passive=True,
+        appended=appended,
+        error=error,
+    )
+
+
+ONE_OF_EACH: tuple[Event, ...] = (
+    ServerStarted(at=AT, addresses=(("0.0.0.0", 21), ("::", 21)), passive_ports=(50000, 50001, 50002, 50005)),
+    Warned(at=AT, text="port 50003 is in use"),
+    SessionOpened(at=AT, session=3, peer=PEER, local=LOCAL),
+    SessionRefused(at=AT, peer=("198.51.100.9", 5), reason="too many sessions from 198.51.100.9"),
+    LoginFailed(at=AT, session=3, peer=PEER, user="eve", reason="wrong name or password"),
+    LoggedIn(at=AT, session=3, peer=PEER, user="bob", anonymous=False),
+    CommandAnswered(at=AT, session=3, line="CWD /photos", code=250, text="OK"),
+    transfer(),
+    transfer(direction=Direction.UPLOAD, octets=512_000, seconds=3.1, error="the client aborted"),
+    transfer(direction=Direction.UPLOAD, octets=10, seconds=0.004, appended=True),
+    transfer("/photos", direction=Direction.LISTING, octets=700, seconds=0.002),
+    DataConnectionFailed(
+        at=AT,
+        session=3,
+        peer=PEER,
+        user="bob",
+        passive=True,
+        target=("203.0.113.4", 50001),
+        cause="nobody connected in 30 s",
+    ),
+    DataConnectionFailed(
+        at=AT, session=3, peer=PEER, user="bob", passive=False, target=("2001:db8::7", 5000), cause="connection refused"
+    ),
+    StrangerRefused(at=AT, peer=("198.51.100.9", 6), port=50001),
+    TreeChanged(at=AT, session=3, user="bob", change=Change.RENAMED, path="/a", target="/b"),
+    TreeChanged(at=AT, session=3, user="bob", change=Change.DELETED, path="/b"),
+    Failed(at=AT, session=3, id="4f2a", text="ZeroDivisionError: division by zero", trace="Traceback ..."),
+    SessionClosed(at=AT, session=3, peer=PEER, user="bob", reason=CloseReason.QUIT, seconds=65.2),
+    ServerStopping(at=AT, sessions=2),
+    ServerStopped(at=AT),
+)
