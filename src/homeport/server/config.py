@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 from homeport.accounts.model import READ_ONLY, READ_WRITE, Grant, Permission, User
+from homeport.accounts.names import is_anonymous
 from homeport.protocol.path import ROOT, VirtualPath
 
 from .values import (
@@ -25,6 +26,7 @@ from .values import (
     Duration,
     ExternalAddress,
     Home,
+    HostNames,
     LogFile,
     Password,
     Path,
@@ -35,9 +37,6 @@ from .values import (
     Umask,
     UserName,
 )
-
-ANONYMOUS_NAMES = ("anonymous", "ftp")
-"""The names of the anonymous account (RFC 1635)."""
 
 
 class Section(BaseModel):
@@ -55,7 +54,11 @@ class ServerOptions(Section):
         "without it, the state directory of the platform.",
     )
     greeting: str = Field(
-        default="Homeport, an FTP server, is ready.", description="What a client is greeted with (220)."
+        default="Homeport FTP server ready",
+        description="What a client is greeted with (220); it may have several lines.",
+    )
+    host_names: HostNames = Field(
+        default=(), description="The names that HOST accepts (RFC 7151); without any, it accepts every name."
     )
 
 
@@ -140,6 +143,9 @@ class LimitOptions(Section):
     )
     idle: Duration = Field(
         default=300.0, description="Without a command and without a transfer, before a session is ended."
+    )
+    idle_most: Duration = Field(
+        default=7200.0, description="The longest that a client may set for itself by SITE IDLE."
     )
     data: Duration = Field(
         default=30.0, description="For a data connection to be made, and for one on which nothing moves any more."
@@ -280,6 +286,6 @@ def name_conflicts(names: Sequence[str | None], anonymous: bool) -> Iterator[Con
             continue
         if name in seen:
             yield Conflict(("users", index, "name"), f'there is a user named "{name}" already')
-        elif anonymous and name.lower() in ANONYMOUS_NAMES:
+        elif anonymous and is_anonymous(name):
             yield Conflict(("users", index, "name"), f'"{name}" is a name of the anonymous account, which is enabled')
         seen.add(name)

@@ -20,6 +20,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import PlainValidator, Strict, ValidationInfo
 
 from homeport.accounts.model import READ_ONLY, READ_WRITE, Permission
+from homeport.accounts.names import fault_in
 from homeport.protocol.path import PathError, VirtualPath
 
 Network = IPv4Network | IPv6Network
@@ -226,6 +227,13 @@ def parse_external(value: object) -> str:
     return value
 
 
+def parse_host_name(value: object) -> str:
+    """A host name in small letters."""
+    if not isinstance(value, str) or not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
+        raise OptionError(f"{quote(value)} is not a host name")
+    return value.lower()
+
+
 def parse_network(value: object) -> Network:
     try:
         return ip_network(str(value))
@@ -276,11 +284,11 @@ def parse_log_file(value: object, info: ValidationInfo) -> str:
 
 
 def parse_name(value: object) -> str:
-    """A user's name: printable, without spaces at its ends, so that it can be said on one line."""
-    if not isinstance(value, str) or not value:
-        raise OptionError("a name is text and not empty")
-    if value != value.strip() or not value.isprintable():
-        raise OptionError(f"the name {quote(value)} has spaces at its ends or characters that cannot be printed")
+    if not isinstance(value, str):
+        raise OptionError("a name is text")
+    fault = fault_in(value)
+    if fault is not None:
+        raise OptionError(fault)
     return value
 
 
@@ -394,6 +402,8 @@ Ports = Annotated[
 Address = Annotated[str, PlainValidator(parse_address), Form("IP address", quote)]
 Addresses = Annotated[tuple[Address, ...], Strict(False), Form("list of IP addresses", write_list)]
 ExternalAddress = Annotated[str, PlainValidator(parse_external), Form('IP address, host name, "auto" or "none"', quote)]
+HostName = Annotated[str, PlainValidator(parse_host_name)]
+HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
 NetworkKey = Annotated[Network, PlainValidator(parse_network)]
 Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
 Path = Annotated[str, PlainValidator(parse_path), Form("path", quote)]
