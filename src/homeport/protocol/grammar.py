@@ -65,7 +65,7 @@ GRAMMAR: dict[str, Row] = dict(
     (
         # -- access control, RFC 959 §4.1.1 -------------------------------------------------------
         _row("USER", _A.TEXT, "<SP> username", "RFC 959 §4.1.1", "230 331 332 530", plus="232 336 503 533 534"),
-        _row("PASS", _A.TEXT, "<SP> password", "RFC 959 §4.1.1", "230 202 332 503 530", plus="533 534"),
+        _row("PASS", _A.PASSWORD, "<SP> password", "RFC 959 §4.1.1", "230 202 332 503 530", plus="533 534"),
         _row("ACCT", _A.TEXT, "<SP> account", "RFC 959 §4.1.1", "230 202 503 530"),
         _row("CWD", _A.PATH, "<SP> pathname", "RFC 959 §4.1.1", "250 502 530 550", plus="450 553"),
         # 250 is what §4.1.1 and Appendix II say twice; the 200 of the table is a slip.
@@ -104,7 +104,7 @@ GRAMMAR: dict[str, Row] = dict(
              first="125 150", plus=f"{_PROTECTION} 503 550 553"),
         _row("NLST", _A.LISTING, "[<SP> -options] [<SP> pathname]", "RFC 959 §4.1.3", f"{_DATA_END} 450 502 530",
              first="125 150", plus=f"{_PROTECTION} 503 550 553"),
-        _row("SITE", _A.TEXT, "<SP> HELP|CHMOD|UTIME|UMASK|IDLE ...", "RFC 959 §4.1.3", "200 202 530",
+        _row("SITE", _A.TEXT_PATH, "<SP> HELP|CHMOD|UTIME|UMASK|IDLE ...", "RFC 959 §4.1.3", "200 202 530",
              plus="214 211 502 503 504 550 553"),
         _row("SYST", _A.NONE, "", "RFC 959 §4.1.3", "215 502"),
         _row("STAT", _A.LISTING, "[<SP> pathname]", "RFC 959 §4.1.3", "211 212 213 450 502 530", plus="550 553"),
@@ -145,7 +145,8 @@ GRAMMAR: dict[str, Row] = dict(
         _row("MLSD", _A.OPTIONAL_PATH, "[<SP> pathname]", "RFC 3659 §7", "226 425 426 451 550 530 553 503 504",
              first="150", plus=f"450 {_PROTECTION}"),
         # -- the drafts, and what clients expect -----------------------------------------------------
-        _row("MFMT", _A.TIME_PATH, "<SP> time <SP> pathname", "draft-somers-ftp-mfxx §3", "213 550 530", plus="450 553 504"),
+        _row("MFMT", _A.TIME_PATH, "<SP> time <SP> pathname", "draft-somers-ftp-mfxx §3", "213 550 530",
+             plus="450 553 504"),
         _row("MFCT", _A.TIME_PATH, "<SP> time <SP> pathname", "draft-somers-ftp-mfxx §4", "213 550 530 502",
              plus="450 553 504"),
         _row("MFF", _A.FACTS_PATH, "<SP> fact=value; <SP> pathname", "draft-somers-ftp-mfxx §5", "213 504 550 530",
@@ -157,7 +158,7 @@ GRAMMAR: dict[str, Row] = dict(
         _row("RMDA", _A.PATH, "<SP> pathname", "draft-peterson-streamlined §2", "250 450 502 530 550"),
         _row("DSIZ", _A.OPTIONAL_PATH, "[<SP> pathname]", "draft-peterson-streamlined §3", "213 502 530 550"),
         _row("AVBL", _A.OPTIONAL_PATH, "[<SP> pathname]", "draft-peterson-streamlined §4", "213 502 530 550"),
-        _row("THMB", _A.TEXT, "<SP> format <SP> width <SP> height <SP> pathname", "draft-peterson-streamlined §5",
+        _row("THMB", _A.TEXT_PATH, "<SP> format <SP> width <SP> height <SP> pathname", "draft-peterson-streamlined §5",
              "226 425 426 502 530 550", first="150"),
         _row("ALGS", _A.OPTIONAL_TEXT, "", "RFC 6384 §11", "202 502"),
     )
