@@ -1,0 +1,92 @@
+"""What a verb is: a plain blocking function of a Context and its parsed argument that returns its one final reply.
+
+Each module of `verbs/` ends in a tuple of `Verb` rows; `dispatch` puts them into one table. A verb says an
+expected "no" by raising Refusal or letting a StorageError pass, and a preliminary 1yz through `Context.say`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from homeport.accounts.model import Permission, User
+from homeport.data.watch import Watch
+from homeport.protocol.path import VirtualPath
+from homeport.protocol.reply import Code, Reply
+from homeport.storage.base import Storage
+
+from .refusal import PERMISSION_DENIED, Refusal
+from .services import Services
+from .state import Session
+
+if TYPE_CHECKING:
+    from homeport.events.types import CloseReason
+
+
+class Context:
+    """What a verb receives: its session, the services, and a way to speak. One per conversation."""
+
+    __slots__ = ("closing", "say", "services", "session", "started", "verb", "verbs", "watch")
+
+    def __init__(
+        self,
+        session: Session,
+        services: Services,
+        say: Callable[[Reply], None],
+        watch: Watch,
+        verbs: Mapping[str, Verb],
+    ) -> None:
+        self.session = session
+        self.services = services
+        self.say = say
+        """Send a preliminary reply now."""
+        self.watch = watch
+        """The control connection, for waiting beside a data connection."""
+        self.verbs = verbs
+        """All that are implemented."""
+        self.verb = ""
+        """The verb that runs."""
+        self.started = False
+        """Whether it has said 1yz."""
+        self.closing: CloseReason | None = None
+        """Set by a verb after whose reply the connection is to be closed."""
+
+    @property
+    def storage(self) -> Storage:
+        """The logged-in user's files."""
+        storage = self.session.storage
+        if storage is None:
+            raise Refusal(Code.NOT_LOGGED_IN, "Please log in with USER and PASS")
+        return storage
+
+    @property
+    def user(self) -> User:
+        """Who is logged in."""
+        user = self.session.user
+        if user is None:
+            raise Refusal(Code.NOT_LOGGED_IN, "Please log in with USER and PASS")
+        return user
+
+    def permit(self, permission: Permission, path: VirtualPath) -> None:
+        """Refuse with 550 unless the user has *permission* at *path*."""
+        if permission not in self.user.permissions(path):
+            raise Refusal(Code.UNAVAILABLE, f"{path}: {PERMISSION_DENIED}")
+
+
+Run = Callable[[Context, Any], Reply]
+"""The argument is what the grammar's row says: parsed by `protocol.argument`, pathnames made VirtualPath."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row of the table of verbs that are implemented."""
+
+    name: str
+    run: Run
+    login: bool = True
+    """Whether it needs somebody to be logged in."""
+    permission: Permission | None = None
+    """The right it needs at its path."""
+    keeps_rename: bool = False
+    """Whether RNFR is still remembered after it (RFC 959 §4.1.3 NOOP)."""

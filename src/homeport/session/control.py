@@ -1,0 +1,164 @@
+"""Control: the control connection, as lines in and replies out.
+
+Telnet is dealt with by `protocol.telnet`; here is only the socket. Urgent data is read in-line (SO_OOBINLINE), so
+that the Synch of RFC 854 and the bare urgent octet that some clients send both arrive in their place.
+
+On Linux and macOS the kernel keeps the receive time-out (SO_RCVTIMEO): one system call where Python's own
+time-out takes two, poll and recv. Elsewhere Python's is used.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections import deque
+
+from homeport.protocol.reply import Reply
+from homeport.protocol.telnet import Framer, LineTooLong
+
+_KERNEL_TIMEOUT = sys.platform.startswith(("linux", "darwin"))
+_RECEIVE_OCTETS = 4096
+_QUEUE_LINES = 512
+"""Commands a client may send ahead while a transfer runs; more are an abuse."""
+
+
+class ControlLost(ConnectionError):
+    """The control connection is gone: closed by the client, reset, or no longer read by it."""
+
+
+class Silence(Exception):
+    """Nothing came in within the time that was given."""
+
+
+class Control:
+    """One control connection. `lost` is set once the client has closed it or it broke."""
+
+    __slots__ = ("_connection", "_framer", "_queue", "_timeout", "lost")
+
+    def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float) -> None:
+        self._connection = connection
+        self._framer = Framer(line_octets)
+        self._queue: deque[bytes | LineTooLong] | None = None
+        self._timeout = -1.0
+        self.lost = False
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        if _KERNEL_TIMEOUT:
+            connection.setblocking(True)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(send_seconds))
+        else:
+            connection.settimeout(send_seconds)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def say(self, reply: Reply) -> None:
+        """Send *reply* whole. Raises ControlLost."""
+        self._send(reply.encode())
+
+    def _send(self, octets: bytes) -> None:
+        try:
+            self._connection.sendall(octets)
+        except OSError as error:
+            self.lost = True
+            raise ControlLost(str(error)) from None
+
+    # -- lines in, between transfers ---------------------------------------------------------------
+
+    def next_line(self) -> bytes | LineTooLong | None:
+        """The next line that is here already; None when there is none."""
+        if self._queue:
+            return self._queue.popleft()
+        return self._framer.next_line()
+
+    def receive(self, seconds: float) -> None:
+        """Wait for input and frame it. Raises Silence after *seconds* without any, ControlLost at its end."""
+        try:
+            if _KERNEL_TIMEOUT:
+                if self._timeout != seconds:
+                    self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
+                    self._timeout = seconds
+            else:
+                self._connection.settimeout(seconds)
+            octets = self._connection.recv(_RECEIVE_OCTETS)
+        except (BlockingIOError, TimeoutError):
+            raise Silence from None
+        except OSError as error:
+            self.lost = True
+            raise ControlLost(str(error)) from None
+        self._framed(octets)
+
+    def _framed(self, octets: bytes) -> None:
+        if not octets:
+            self.lost = True
+            raise ControlLost("the client closed the control connection")
+        self._framer.feed(octets)
+        answers = self._framer.take_answers()
+        if answers:
+            self._send(answers)
+
+    # -- lines in, during a transfer -----------------------------------------------------------------
+
+    def peek(self) -> bool:
+        """Take in, without waiting, what has come; whether there was anything. Raises ControlLost."""
+        try:
+            octets = self._connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            self.lost = True
+            raise ControlLost(str(error)) from None
+        self._framed(octets)
+        return True
+
+    def framed_line(self) -> bytes | LineTooLong | None:
+        """The next line that was framed and not put back; for looking at commands during a transfer."""
+        return self._framer.next_line()
+
+    @property
+    def queued(self) -> bool:
+        """Whether lines wait for their turn."""
+        return bool(self._queue)
+
+    @property
+    def will_quit(self) -> bool:
+        """Whether a QUIT waits for its turn."""
+        return any(isinstance(line, bytes) and line.strip().upper() == b"QUIT" for line in self._queue or ())
+
+    def put_back(self, line: bytes | LineTooLong, *, first: bool = False) -> None:
+        """Keep *line* for `next_line`, behind those that wait or *first* of all. ControlLost if there are too many."""
+        if self._queue is None:
+            self._queue = deque()
+        if first:
+            self._queue.appendleft(line)
+        elif len(self._queue) < _QUEUE_LINES:
+            self._queue.append(line)
+        else:
+            self.lost = True
+            raise ControlLost("too many commands were sent ahead of a transfer's end")
+
+    # -- ends -------------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """From any thread: let every wait for input end now, as if the client had closed. Replies still go out."""
+        try:
+            self._connection.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # it is gone already, which is what was wanted
+
+    def close(self) -> None:
+        """Close the connection. What was said still reaches the client."""
+        try:
+            # Unread input would turn our FIN into a RST and could take the last reply from the client.
+            self._connection.shutdown(socket.SHUT_WR)
+            while self._connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+                pass
+        except OSError:
+            pass  # gone, or nothing more to read: both are the end
+        self._connection.close()
+
+
+def _timeval(seconds: float) -> bytes:
+    whole = int(seconds)
+    # A time-out of zero would mean "none" to the kernel.
+    return struct.pack("@ll", whole, max(int((seconds - whole) * 1_000_000), 0 if whole else 1000))

@@ -1,0 +1,233 @@
+"""Conversation: reads one client's commands, has them carried out, and answers in order.
+
+`run` works in a thread of its own for as long as the client is busy. Between two commands there is no stack
+to keep: after a short linger `run` returns True, and the caller parks the conversation until input comes or its
+deadline passes (DESIGN: idle sessions cost no thread).
+
+During a transfer the thread is inside the data side, which looks at the control connection through `attend`.
+ABOR ends the transfer and is then answered itself, so the client reads 426 and 226 (RFC 959 §4.1.3); STAT and NOOP are
+answered at once; everything else, QUIT above all, waits for its turn. Once something waits, what comes behind it
+waits too, but for ABOR: replies come in the order of their commands (RFC 959 §4.2).
+"""
+
+from __future__ import annotations
+
+import socket
+
+from homeport.data.watch import ControlGone
+from homeport.events.types import CloseReason, CommandAnswered, SessionClosed, SessionOpened
+from homeport.protocol.command import Command
+from homeport.protocol.reply import Code, Reply
+from homeport.protocol.telnet import LineTooLong
+
+from .commands import Context
+from .control import Control, ControlLost, Silence
+from .dispatch import VERBS, dispatch
+from .services import Services
+from .state import Session
+from .verbs.about import transfer_status
+
+_NOT_FTP = frozenset({"GET", "POST", "HEAD", "PUT", "CONNECT", "OPTIONS", "HELO", "EHLO", "SSH-2.0", "SSH-1.99"})
+"""First words of other protocols. A browser can be made to post FTP commands in the body of a request (D-29)."""
+
+_TOO_LONG = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
+_NOOP = Reply(Code.OK, "Still transferring")
+
+
+class Conversation:
+    """One client's control connection and everything said on it."""
+
+    __slots__ = ("_command_at", "_context", "_control", "_deaf", "_greeted", "_reason", "_services", "busy", "session")
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        number: int,
+        peer: tuple[str, int],
+        local: tuple[str, int],
+        services: Services,
+    ) -> None:
+        self._services = services
+        now = services.clock.monotonic()
+        self.session = Session(number, peer, local, now)
+        self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
+        self._context = Context(self.session, services, self._control.say, self, VERBS)
+        self._command_at = now
+        self._reason: CloseReason | None = None
+        self._greeted = False
+        self._deaf = False
+        self.busy = False
+        """Whether a command is being carried out."""
+
+    def fileno(self) -> int:
+        """The control connection's descriptor; -1 once nothing more can come."""
+        return -1 if self._deaf else self._control.fileno()
+
+    @property
+    def deadline(self) -> float:
+        """Monotonic seconds at which a client that says nothing more is let go: the login's, else the idle time's."""
+        session, policy = self.session, self._services.policy
+        if session.user is None:
+            return session.opened + policy.login_seconds
+        return self._command_at + (policy.idle_seconds if session.idle is None else session.idle)
+
+    # -- from the thread that works for this client ---------------------------------------------------
+
+    def run(self) -> bool:
+        """Talk until the client falls silent (True: park me) or the session is over (False: it is closed)."""
+        try:
+            if not self._greeted:
+                self._greet()
+            while True:
+                line = self._control.next_line()
+                if line is not None:
+                    self._answer(line)
+                    if self._context.closing is not None:
+                        break
+                elif not self._listen():
+                    return True
+                if self._services.clock.monotonic() >= self.deadline:
+                    self._say_goodbye(*self._overdue())
+                    break
+        except ControlLost:
+            self._context.closing = self._context.closing or self._reason or CloseReason.CLIENT
+            if self._reason is not None:
+                self._say_goodbye(self._reason, _FAREWELLS[self._reason])
+        except BaseException:
+            self._close(CloseReason.LOST)
+            raise
+        self._close(self._context.closing or CloseReason.CLIENT)
+        return False
+
+    def expire(self) -> None:
+        """Let go a parked client whose deadline has passed: 421, then close (RFC 1123 §4.1.3.2)."""
+        try:
+            self._say_goodbye(*self._overdue())
+        finally:
+            self._close(self._context.closing or CloseReason.IDLE)
+
+    def _greet(self) -> None:
+        self._greeted = True
+        session, events = self.session, self._services.events
+        if not events.silent:
+            events.publish(SessionOpened(
+                at=self._services.clock.time(), session=session.number, peer=session.peer, local=session.local
+            ))
+        first, *rest = self._services.policy.banner.split("\n")
+        self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
+
+    def _listen(self) -> bool:
+        """Wait a little for input; False when there was none and the session may be parked."""
+        try:
+            self._control.receive(self._services.policy.linger_seconds)
+        except Silence:
+            # One that is overdue stays with this thread, which says 421 at the end of the round.
+            return self._services.clock.monotonic() >= self.deadline
+        return True
+
+    def _answer(self, line: bytes | LineTooLong) -> None:
+        control = self._control
+        if isinstance(line, LineTooLong):
+            self._command_at = self._services.clock.monotonic()
+            control.say(_TOO_LONG)
+            return
+        if not line:
+            return  # NAT boxes and people send empty lines; no answer keeps both sides in step (D-23)
+        command = Command.parse(line)
+        if self.session.user is None and command.verb in _NOT_FTP:
+            self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
+            return
+        self.busy = True
+        try:
+            reply = dispatch(self._context, command)
+        finally:
+            self.busy = False
+        # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
+        self._command_at = self._services.clock.monotonic()
+        control.say(reply)
+        events = self._services.events
+        if events.commands:
+            events.publish(CommandAnswered(
+                at=self._services.clock.time(), session=self.session.number, line=_shown(command),
+                code=reply.code, text=reply.text,
+            ))
+
+    # -- Watch: from inside a transfer -------------------------------------------------------------------
+
+    def attend(self, octets: int) -> bool:
+        """Answer what may be answered during a transfer; False when it is to end (ABOR, or the client is gone)."""
+        control = self._control
+        try:
+            while control.peek():
+                while (line := control.framed_line()) is not None:
+                    if not self._during_transfer(line, octets):
+                        return False
+        except ControlLost:
+            if not control.will_quit:
+                raise ControlGone from None
+            # It said QUIT and closed its side: the result is still to be reported (RFC 959 §4.1.1).
+            self._deaf = True
+        return True
+
+    def _during_transfer(self, line: bytes | LineTooLong, octets: int) -> bool:
+        control = self._control
+        verb = b"" if isinstance(line, LineTooLong) else line.rstrip().upper()
+        if verb == b"ABOR":
+            control.put_back(line, first=True)
+            return False
+        if control.queued:
+            control.put_back(line)
+        elif verb == b"STAT":
+            control.say(transfer_status(self._context, octets))
+        elif verb == b"NOOP":
+            control.say(_NOOP)
+        else:
+            control.put_back(line)
+        return True
+
+    # -- from any thread ---------------------------------------------------------------------------------
+
+    def end(self, reason: CloseReason) -> None:
+        """End the session soon, from any thread: waits end, the verb cleans up, 421 is tried, all is closed."""
+        self._reason = reason
+        self._control.hang_up()
+
+    # -- the end ------------------------------------------------------------------------------------------
+
+    def _overdue(self) -> tuple[CloseReason, str]:
+        if self.session.user is None:
+            return CloseReason.LOGIN_TIMEOUT, "You did not log in in time"
+        return CloseReason.IDLE, "Nothing was said for too long"
+
+    def _say_goodbye(self, reason: CloseReason, text: str) -> None:
+        """421: the service is closing the control connection (RFC 959 §4.2.1)."""
+        self._context.closing = reason
+        try:
+            self._control.say(Reply(Code.SERVICE_CLOSING, text))
+        except ControlLost:
+            pass  # the client left first; the reason stays what it was
+
+    def _close(self, reason: CloseReason) -> None:
+        session, services = self.session, self._services
+        name = session.user.name if session.user is not None else None
+        session.release_data()
+        session.log_out()
+        self._control.close()
+        if self._greeted and not services.events.silent:
+            services.events.publish(SessionClosed(
+                at=services.clock.time(), session=session.number, peer=session.peer, user=name, reason=reason,
+                seconds=services.clock.monotonic() - session.opened,
+            ))
+
+
+_FAREWELLS = {
+    CloseReason.SHUTDOWN: "The server is stopping",
+    CloseReason.KICKED: "The administrator ended this session",
+}
+
+
+def _shown(command: Command) -> str:
+    """The command for a log: a password never stands in one."""
+    if command.verb in ("PASS", "ACCT", "ADAT"):
+        return f"{command.verb} ****"
+    return command.verb if command.argument is None else f"{command.verb} {command.argument}"

@@ -1,0 +1,99 @@
+"""The one gate: known, phase, argument, permission, verb, reply; every question in one place and order.
+
+No verb is reached but through `dispatch`, and no reply leaves it that the grammar does not allow for the verb.
+"""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+
+from homeport.events.types import Failed
+from homeport.protocol.argument import Argument, parse
+from homeport.protocol.command import ArgumentError, Command
+from homeport.protocol.grammar import GRAMMAR, Row
+from homeport.protocol.path import PathError, VirtualPath
+from homeport.protocol.reply import Code, Reply
+from homeport.storage.base import StorageError
+
+from .commands import Context, Verb
+from .control import ControlLost
+from .refusal import NOT_LOGGED_IN, Refusal, reply_for
+from .verbs import about, connection, listing, login, metadata, security, site, transfer, tree
+
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for module in (login, security, connection, tree, listing, metadata, transfer, about, site)
+    for verb in module.VERBS
+}
+"""Every verb that is implemented; the grammar has all that are known."""
+
+_PATHS = frozenset({Argument.PATH, Argument.OPTIONAL_PATH})
+_UNKNOWN = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
+
+
+def dispatch(context: Context, command: Command) -> Reply:
+    """The final reply to *command*; what is unexpected becomes 451 and a Failed event.
+
+    Raises only ControlLost, when the client is gone.
+    """
+    row = GRAMMAR.get(command.verb)
+    if row is None:
+        return _UNKNOWN
+    context.verb = command.verb
+    context.started = False
+    try:
+        reply = _run(context, row, command)
+    except Refusal as refusal:
+        reply = refusal.reply
+    except StorageError as error:
+        reply = reply_for(error, command.verb, started=context.started)
+    except ArgumentError as error:
+        reply = Reply(error.code, error.text)
+    except ControlLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug ends in 451 and in the log, not in a dead session
+        return _failed(context, error)
+    if not row.allows(reply.code):
+        return _failed(context, AssertionError(f"{row.verb} may not be answered {int(reply.code)} {reply.text}"))
+    return reply
+
+
+def _run(context: Context, row: Row, command: Command) -> Reply:
+    verb = VERBS.get(row.verb)
+    if verb is None:
+        return Reply(Code.NOT_IMPLEMENTED, f"{row.verb} is not implemented here")
+    session = context.session
+    if verb.login and session.user is None:
+        return NOT_LOGGED_IN
+    if session.rename_from is not None and not verb.keeps_rename:
+        session.rename_from = None
+    argument = parse(row.argument, command.argument)
+    if row.argument in _PATHS:
+        path = session.place if argument is None else _path(context, str(argument))
+        if verb.permission is not None:
+            context.permit(verb.permission, path)
+        return verb.run(context, None if argument is None else path)
+    return verb.run(context, argument)
+
+
+def _path(context: Context, text: str) -> VirtualPath:
+    """The path that *text* names from where the session is; 553, where the verb has it, if no file can."""
+    try:
+        return VirtualPath.parse(text, context.session.place)
+    except PathError as error:
+        named = bool(text) and GRAMMAR[context.verb].allows(Code.NAME_NOT_ALLOWED)
+        raise Refusal(Code.NAME_NOT_ALLOWED if named else Code.BAD_ARGUMENT, str(error)) from None
+
+
+def _failed(context: Context, error: BaseException) -> Reply:
+    """451 with an id for the client; the trace goes to the log under the same id."""
+    mark = secrets.token_hex(4)
+    context.services.events.publish(Failed(
+        at=context.services.clock.time(),
+        session=context.session.number,
+        id=mark,
+        text=f"{context.verb}: {type(error).__name__}: {error}",
+        trace="".join(traceback.format_exception(error)),
+    ))
+    return Reply(Code.LOCAL_ERROR, f"Something went wrong on this server; its log has the details under {mark}")

@@ -1,0 +1,145 @@
+"""One use of the data connection: say 150, get the connection, pump, close it, and tell how it went.
+
+Every verb that moves octets over the data connection ends here, so order (RFC 959 §5.4, §5.2), replies and
+events are the same for all: 150 is said without waiting for the client to connect, since some connect only after it;
+425 when no connection came about, 426 when it was lost or aborted, 451 when this side failed, and 226 after the
+data connection was closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from homeport.data.channel import dial
+from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.offer import Offer
+from homeport.data.stream import PlainStream, Stream
+from homeport.data.transfer import Outcome, Plan, Result, run
+from homeport.events.types import DataConnectionFailed, Direction, TransferEnded
+from homeport.protocol.argument import HostPort
+from homeport.protocol.reply import Code, Reply
+from homeport.storage.base import InputOutputError, StorageError, Writer
+
+from .commands import Context
+from .refusal import Refusal, reply_for
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the log should know of a transfer."""
+
+    direction: Direction
+    path: str
+    appended: bool = False
+
+
+def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Result:
+    """Carry out *plan* over a new data connection; *opening* is the text of 150. Returns only what is complete.
+
+    An upload is published here, before it counts as complete. Raises Refusal with 425, 426 or 451 for everything
+    else. The data connection is closed in any case.
+    """
+    session = context.session
+    session.restart = 0
+    passive = isinstance(session.data, Offer)
+    context.say(Reply(Code.DATA_OPENING, opening))
+    context.started = True
+    session.activity = f"{account.direction.value} of {account.path}"
+    try:
+        stream = _connect(context)
+        result = run(plan, stream, context.watch)
+    finally:
+        session.activity = None
+    if plan.writer is not None:
+        result = _end_upload(context, plan.writer, result)
+    _count(context, plan, account, result, passive=passive)
+    if result.outcome is Outcome.COMPLETE:
+        return result
+    raise _refusal(context, result)
+
+
+def _end_upload(context: Context, writer: Writer, result: Result) -> Result:
+    """Publish what is complete; keep, if the policy says so, what broke off."""
+    if result.outcome is not Outcome.COMPLETE:
+        writer.abort(keep=context.services.policy.keep_partial)
+        return result
+    try:
+        writer.commit()
+    except StorageError as error:
+        writer.abort(keep=context.services.policy.keep_partial)
+        return replace(result, outcome=Outcome.STORAGE_FAILED, error=error)
+    return result
+
+
+def completed(result: Result, done: str) -> Reply:
+    """226 with what was moved: octets on the data connection and seconds."""
+    return Reply(Code.DATA_CLOSING, f"{done}: {result.octets} bytes in {result.seconds:.3f} seconds")
+
+
+def _connect(context: Context) -> Stream:
+    """The data connection that PORT, PASV or the default asks for (RFC 959 §3.2)."""
+    session, policy = context.session, context.services.policy
+    target = session.data
+    try:
+        if isinstance(target, Offer):
+            try:
+                return PlainStream(target.wait(context.watch, policy.data_seconds))
+            finally:
+                session.release_data()
+        if target is None:
+            if session.extended_only:
+                raise Refusal(Code.CANNOT_OPEN_DATA, "After EPSV ALL each transfer needs an EPSV")
+            # The default data port is the port that the client's control connection comes from (§3.2).
+            target = HostPort(6 if ":" in session.peer[0] else 4, *session.peer)
+        # The data port is on the address that the client is connected to (RFC 1123 §4.1.2.12).
+        source = (session.local[0], policy.active_port)
+        return PlainStream(dial((target.host, target.port), source, context.watch, policy.data_seconds))
+    except DataConnectionError as error:
+        if error.cause in (Cause.ABORTED, Cause.CONTROL_LOST):
+            raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there") from None
+        port = target.port if isinstance(target, Offer | HostPort) else 0
+        host = target.host if isinstance(target, HostPort) else session.local[0]
+        context.services.events.publish(DataConnectionFailed(
+            at=context.services.clock.time(), session=session.number, peer=session.peer,
+            user=context.user.name, passive=isinstance(target, Offer), target=(host, port), cause=error.text,
+        ))
+        raise Refusal(Code.CANNOT_OPEN_DATA, error.text) from None
+
+
+def _count(context: Context, plan: Plan, account: Account, result: Result, *, passive: bool) -> None:
+    session = context.session
+    session.transfers += 1
+    if account.direction is Direction.UPLOAD:
+        session.octets_in += result.octets
+    else:
+        session.octets_out += result.octets
+    events = context.services.events
+    if events.silent:
+        return
+    user = context.user
+    events.publish(TransferEnded(
+        at=context.services.clock.time(), session=session.number, peer=session.peer, user=user.name,
+        anonymous=user.anonymous, direction=account.direction, path=account.path, octets=result.octets,
+        seconds=result.seconds, binary=plan.codec is None, passive=passive, appended=account.appended,
+        error=None if result.outcome is Outcome.COMPLETE else _why(result),
+    ))
+
+
+def _why(result: Result) -> str:
+    return result.outcome.value if result.error is None else f"{result.outcome.value}: {result.error}"
+
+
+def _refusal(context: Context, result: Result) -> Refusal:
+    moved = f"after {result.octets} bytes"
+    match result.outcome:
+        case Outcome.ABORTED | Outcome.CONTROL_LOST:
+            return Refusal(Code.TRANSFER_ABORTED, f"Transfer aborted {moved}")
+        case Outcome.LOST:
+            return Refusal(Code.TRANSFER_ABORTED, f"The data connection was lost {moved}")
+        case Outcome.STALLED:
+            seconds = context.services.policy.data_seconds
+            return Refusal(Code.TRANSFER_ABORTED, f"No data moved for {seconds:g} seconds; given up {moved}")
+        case _:
+            error = result.error if isinstance(result.error, StorageError) else InputOutputError()
+            reply = reply_for(error, context.verb, started=True)
+            return Refusal(reply.code, f"{reply.text}; given up {moved}")

@@ -1,0 +1,99 @@
+"""Session: everything that the server remembers about one client between two commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from homeport.accounts.model import User
+from homeport.data.offer import Offer
+from homeport.protocol.argument import HostPort, Representation
+from homeport.protocol.listing import DEFAULT_FACTS
+from homeport.protocol.path import ROOT, VirtualPath
+from homeport.storage.base import Storage
+
+DEFAULT_REPRESENTATION = Representation("A", "N", None)
+"""TYPE A N is what a session begins with (RFC 959 §3.1.1.1)."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One client's conversation. The defaults are the state right after the connection was made."""
+
+    number: int
+    peer: tuple[str, int]
+    local: tuple[str, int]
+    opened: float
+    """Monotonic seconds."""
+
+    # -- login (RFC 959 §4.1.1) --
+    name: str | None = None
+    """What USER gave, until PASS was answered."""
+    user: User | None = None
+    storage: Storage | None = None
+    failures: int = 0
+    host: str | None = None
+    """What HOST named (RFC 7151)."""
+
+    # -- place and transfer parameters (§4.1.2) --
+    place: VirtualPath = ROOT
+    representation: Representation = DEFAULT_REPRESENTATION
+    data: HostPort | Offer | None = None
+    """What PORT or PASV set up; None: the default data port, the client's own control port (§3.2)."""
+    extended_only: bool = False
+    """EPSV ALL was said: nothing but EPSV sets up a data connection any more (RFC 2428 §4)."""
+    facts: tuple[str, ...] = DEFAULT_FACTS
+    umask: int = 0o022
+    idle: float | None = None
+    """SITE IDLE: seconds; None is the server's own limit."""
+
+    # -- one-shots --
+    restart: int = 0
+    """REST: octets of the coming transfer that are already there (RFC 3659 §5)."""
+    rename_from: VirtualPath | None = None
+
+    # -- for people --
+    client: str | None = None
+    """CLNT or CSID."""
+    transfers: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    activity: str | None = field(default=None)
+    """What a transfer under way does, as STAT shows it."""
+
+    @property
+    def binary(self) -> bool:
+        """TYPE I, or L 8, which is the same here (RFC 1123 §4.1.2.1)."""
+        return self.representation.type != "A"
+
+    def take_restart(self) -> int:
+        """The REST offset; it applies to one transfer only."""
+        offset, self.restart = self.restart, 0
+        return offset
+
+    def release_data(self) -> None:
+        """Forget PORT and PASV; a passive port that waits is given back."""
+        if isinstance(self.data, Offer):
+            self.data.release()
+        self.data = None
+
+    def log_out(self) -> None:
+        """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""
+        self.name = None
+        self.user = None
+        if self.storage is not None:
+            self.storage.close()
+            self.storage = None
+        self.place = ROOT
+        self.restart = 0
+        self.rename_from = None
+
+    def reset(self) -> None:
+        """The state right after the connection was made (RFC 959 §4.1.1 REIN, RFC 7151 §3.2.1, RFC 2640 §4.1)."""
+        self.log_out()
+        self.release_data()
+        self.host = None
+        self.representation = DEFAULT_REPRESENTATION
+        self.extended_only = False
+        self.facts = DEFAULT_FACTS
+        self.umask = 0o022
+        self.idle = None

@@ -1,0 +1,101 @@
+"""Where data goes: PORT EPRT LPRT, PASV EPSV LPSV (RFC 959 §4.1.2, RFC 2428, RFC 1639, RFC 2577)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from homeport.data.address import decide
+from homeport.data.offer import Offer
+from homeport.data.ports import NoPortFree
+from homeport.protocol.argument import EPSV_ALL, HostPort, Passive
+from homeport.protocol.reply import Code, Reply
+from homeport.session.commands import Context, Verb
+from homeport.session.refusal import Refusal
+
+_LOWEST_PORT = 1024
+"""No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
+
+
+def port(context: Context, target: HostPort) -> Reply:
+    """PORT, EPRT, LPRT: remember where to dial. The connection is made when a transfer asks for it (§3.2)."""
+    session, policy = context.session, context.services.policy
+    _set_up_allowed(context)
+    if target.family != (6 if ":" in session.peer[0] else 4):
+        family = 2 if ":" in session.peer[0] else 1
+        raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported on this connection, use ({family})")
+    if target.port < _LOWEST_PORT:
+        raise Refusal(Code.BAD_PARAMETER, f"No data connection to port {target.port}: it is below {_LOWEST_PORT}")
+    if not policy.allow_foreign and ip_address(target.host) != ip_address(session.peer[0]):
+        raise Refusal(
+            Code.BAD_PARAMETER,
+            f"You are {session.peer[0]}, so the data connection cannot go to {target.host}; use EPSV or PASV",
+        )
+    session.release_data()
+    session.data = target
+    return Reply(Code.OK, f"The data connection will go to {target.host} port {target.port}")
+
+
+def pasv(context: Context, _: None) -> Reply:
+    """PASV: a port is listening when 227 is read, and 227 names the address that this client can reach."""
+    _set_up_allowed(context)
+    session = context.session
+    if ":" in session.local[0]:
+        # 227 has room for IPv4 only; a malformed one would confuse clients and be swallowed by firewalls (RFC 2428 §1).
+        raise Refusal(Code.UNSUPPORTED_FAMILY, "PASV cannot name an IPv6 address; use EPSV (2)")
+    announced = decide(context.services.policy.announce, session.peer[0], session.local[0])
+    offer = _offer(context)
+    offer.address = announced.address
+    numbers = f"{announced.address.replace('.', ',')},{offer.port >> 8},{offer.port & 255}"
+    return Reply(Code.PASSIVE, f"Entering Passive Mode ({numbers})")
+
+
+def epsv(context: Context, family: int | Passive | None) -> Reply:
+    """EPSV: only the port is told; address and protocol are those of the control connection (RFC 2428 §3)."""
+    session = context.session
+    if family is EPSV_ALL:
+        session.extended_only = True
+        return Reply(Code.OK, "Only EPSV sets up data connections from now on")
+    own = 6 if ":" in session.local[0] else 4
+    if family is not None and family != own:
+        raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported, use ({2 if own == 6 else 1})")
+    return Reply(Code.EXTENDED_PASSIVE, f"Entering Extended Passive Mode (|||{_offer(context).port}|)")
+
+
+def lpsv(context: Context, _: None) -> Reply:
+    """LPSV: the long form of PASV (RFC 1639; historic)."""
+    _set_up_allowed(context)
+    session = context.session
+    local = ip_address(session.local[0].partition("%")[0])
+    if local.version == 4:
+        local = ip_address(decide(context.services.policy.announce, session.peer[0], session.local[0]).address)
+    octets = local.packed
+    number = _offer(context).port
+    fields = [local.version, len(octets), *octets, 2, number >> 8, number & 255]
+    return Reply(Code.LONG_PASSIVE, f"Entering Long Passive Mode ({','.join(map(str, fields))})")
+
+
+def _set_up_allowed(context: Context) -> None:
+    if context.session.extended_only:
+        raise Refusal(Code.BAD_SEQUENCE, "After EPSV ALL only EPSV is allowed")
+
+
+def _offer(context: Context) -> Offer:
+    """A passive port for this client; one that was offered before is given back first."""
+    session, services = context.session, context.services
+    session.release_data()
+    try:
+        offer = services.ports.offer(session.peer[0], session.local[0], services.policy.data_seconds)
+    except NoPortFree:
+        raise Refusal(Code.CANNOT_OPEN_DATA, "All passive ports are in use, try again") from None
+    session.data = offer
+    return offer
+
+
+VERBS = (
+    Verb("PORT", port),
+    Verb("EPRT", port),
+    Verb("LPRT", port),
+    Verb("PASV", pasv),
+    Verb("EPSV", epsv),
+    Verb("LPSV", lpsv),
+)

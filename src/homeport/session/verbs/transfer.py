@@ -1,0 +1,181 @@
+"""Files over the data connection: RETR STOR APPE STOU, and what prepares them: REST ALLO TYPE STRU MODE ABOR.
+
+A file is opened before 150 is said, so that a 550 costs no data connection. An upload is a transaction of the
+storage: published when its end was proven, and otherwise the old file stays as it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from homeport.accounts.model import Permission
+from homeport.data.transfer import Plan
+from homeport.events.types import Direction
+from homeport.protocol.argument import Representation
+from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
+from homeport.protocol.path import VirtualPath
+from homeport.protocol.reply import Code, Reply
+from homeport.session.commands import Context, Verb
+from homeport.session.exchange import Account, completed, exchange
+from homeport.session.refusal import Refusal
+from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Writer
+
+_UNIQUE_TRIES = 20
+
+
+def retr(context: Context, path: VirtualPath) -> Reply:
+    """RETR: a copy of the file, from the REST offset on; the offset counts octets of the transfer (RFC 3659 §5.3)."""
+    session = context.session
+    offset = session.take_restart()
+    with context.storage.open_read(path) as reader:
+        binary = session.binary
+        # In TYPE A the length on the wire is not known beforehand; the encoder skips what REST left out.
+        if binary and offset > reader.size:
+            raise BadOffset(path)
+        plan = Plan(
+            reader=reader,
+            offset=offset if binary else 0,
+            codec=None if binary else AsciiEncoder(skip=offset),
+            stall=context.services.policy.data_seconds,
+        )
+        mode = f"BINARY ({reader.size - offset} bytes)" if binary else "ASCII"
+        result = exchange(context, plan, Account(Direction.DOWNLOAD, path.text), f"Sending {path.name} in {mode} mode")
+    return completed(result, "Sent")
+
+
+def stor(context: Context, path: VirtualPath) -> Reply:
+    """STOR: a new file, or a new content for an old one; with REST the octets before the offset stay."""
+    offset = context.session.take_restart()
+    existing = _existing(context, path)
+    context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
+    return _upload(context, path, Access.REPLACE, offset, existing=existing)
+
+
+def appe(context: Context, path: VirtualPath) -> Reply:
+    """APPE: at the end of the file, or a new one. After REST it acts like STOR (RFC 3659 §5.3)."""
+    offset = context.session.take_restart()
+    existing = _existing(context, path)
+    if offset:
+        context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
+        return _upload(context, path, Access.REPLACE, offset, existing=existing)
+    context.permit(Permission.APPEND if existing else Permission.CREATE, path)
+    return _upload(context, path, Access.APPEND, 0, existing=existing)
+
+
+def stou(context: Context, hint: VirtualPath | None) -> Reply:
+    """STOU: under a name that is unique here, told in 150 exactly as RFC 1123 §4.1.2.9 wants it.
+
+    An argument is taken as the base of the name (many clients send one). The same rights as for STOR (RFC 949).
+    A REST before it means nothing (RFC 3659 §5.3) and is forgotten.
+    """
+    session = context.session
+    session.restart = 0
+    base = hint if hint is not None and not hint.is_root else session.place.child("upload")
+    context.permit(Permission.CREATE, base)
+    for attempt in range(_UNIQUE_TRIES):
+        path = base if attempt == 0 and hint is not None else base.parent.child(f"{base.name}.{secrets.token_hex(4)}")
+        try:
+            writer = _open(context, path, Access.CREATE, 0)
+        except AlreadyExists:
+            continue
+        shown = path.name if path.parent == session.place else path.text
+        return _receive(context, path, writer, f"FILE: {shown}", appended=False)
+    raise Refusal(Code.FILE_BUSY, "No unique name was found, try again")
+
+
+def _existing(context: Context, path: VirtualPath) -> bool:
+    try:
+        return context.storage.stat(path).kind is not Kind.DIRECTORY
+    except NotFound:
+        return False
+
+
+def _open(context: Context, path: VirtualPath, access: Access, offset: int) -> Writer:
+    return context.storage.open_write(path, access, offset, 0o666 & ~context.session.umask)
+
+
+def _upload(context: Context, path: VirtualPath, access: Access, offset: int, *, existing: bool) -> Reply:
+    session = context.session
+    if offset and not session.binary:
+        # The offset counts octets of the transfer; where that is in the file depends on its line ends (RFC 3659 §5.3).
+        raise Refusal(Code.RESTART_INVALID, "An upload can be resumed in TYPE I only")
+    writer = _open(context, path, access, offset)
+    appended = existing and (access is Access.APPEND or offset > 0)
+    begin = f" from byte {writer.position}" if writer.position else ""
+    return _receive(context, path, writer, f"Ready to receive {path.name}{begin}", appended=appended)
+
+
+def _receive(context: Context, path: VirtualPath, writer: Writer, opening: str, *, appended: bool) -> Reply:
+    session = context.session
+    # Whatever happens before the transfer has an outcome of its own leaves nothing behind.
+    with writer:
+        plan = Plan(
+            writer=writer,
+            codec=None if session.binary else AsciiDecoder(),
+            stall=context.services.policy.data_seconds,
+        )
+        result = exchange(context, plan, Account(Direction.UPLOAD, path.text, appended), opening)
+    return completed(result, f"{path.name} stored")
+
+
+def rest(context: Context, offset: int) -> Reply:
+    """REST: only saved; whether the offset fits is for the transfer to say (RFC 3659 §5.3)."""
+    context.session.restart = offset
+    return Reply(Code.NEED_MORE, f"The next transfer begins at byte {offset}")
+
+
+def allo(context: Context, octets: int) -> Reply:
+    """ALLO: nothing is set aside, but a file that cannot fit is refused before it is sent."""
+    space = context.storage.space(context.session.place)
+    if octets > space.free:
+        raise Refusal(Code.NO_SPACE, f"Only {space.free} bytes are free")
+    return Reply(Code.OK, f"There is room for {octets} bytes")
+
+
+def type_(context: Context, wanted: Representation) -> Reply:
+    """TYPE: A (N or T), I, L 8. Without its second parameter the form is N again (RFC 959 §4.1.2)."""
+    if wanted.type == "E" or wanted.form == "C" or (wanted.type == "L" and wanted.size != 8):
+        raise Refusal(Code.BAD_PARAMETER, "TYPE A, A N, A T, I and L 8 are possible here")
+    if wanted.type == "A" and wanted.form is None:
+        wanted = Representation("A", "N", None)
+    context.session.representation = wanted
+    return Reply(Code.OK, f"The type is {describe(wanted)}")
+
+
+def describe(representation: Representation) -> str:
+    """As TYPE would set it: "A N", "I", "L 8"."""
+    return " ".join(str(part) for part in representation if part is not None)
+
+
+def stru(_: Context, structure: str) -> Reply:
+    """STRU: files only; hosts whose files have no records need no other (RFC 1123 §4.1.2.4)."""
+    if structure != "F":
+        raise Refusal(Code.BAD_PARAMETER, "Only STRU F is possible here")
+    return Reply(Code.OK, "The structure is F")
+
+
+def mode(_: Context, wanted: str) -> Reply:
+    """MODE: stream only."""
+    if wanted != "S":
+        raise Refusal(Code.BAD_PARAMETER, "Only MODE S is possible here")
+    return Reply(Code.OK, "The mode is S")
+
+
+def abor(context: Context, _: None) -> Reply:
+    """ABOR without a transfer, or right after one that it ended: the data connection is closed now (226)."""
+    context.session.release_data()
+    return Reply(Code.DATA_CLOSING, "Nothing is being transferred")
+
+
+VERBS = (
+    Verb("RETR", retr, permission=Permission.READ),
+    Verb("STOR", stor),
+    Verb("APPE", appe),
+    Verb("STOU", stou),
+    Verb("REST", rest),
+    Verb("ALLO", allo),
+    Verb("TYPE", type_),
+    Verb("STRU", stru),
+    Verb("MODE", mode),
+    Verb("ABOR", abor, login=False),
+)
