@@ -29,11 +29,11 @@ from .values import (
     HostNames,
     LogFile,
     Password,
-    Path,
     Port,
     Ports,
     ReadableFile,
     Size,
+    StateDirectory,
     Umask,
     UserName,
 )
@@ -48,17 +48,20 @@ class Section(BaseModel):
 class ServerOptions(Section):
     """The server as a whole."""
 
-    state: Path | None = Field(
+    state: StateDirectory | None = Field(
         default=None,
         description="Where the server keeps its users, its certificate and its generated password; "
         "without it, the state directory of the platform.",
+        examples=["/var/lib/homeport"],
     )
     greeting: str = Field(
         default="Homeport FTP server ready",
         description="What a client is greeted with (220); it may have several lines.",
     )
     host_names: HostNames = Field(
-        default=(), description="The names that HOST accepts (RFC 7151); without any, it accepts every name."
+        default=(),
+        description="The names that HOST accepts (RFC 7151); without any, it accepts every name.",
+        examples=[("ftp.example.net",)],
     )
 
 
@@ -94,7 +97,9 @@ class DataOptions(Section):
         description="What clients from the internet are told to connect to, where that is not a local address.",
     )
     announce: Announcements = Field(
-        default={}, description="For clients in one of these networks: the address that they are told to connect to."
+        default={},
+        description="For clients in one of these networks: the address that they are told to connect to.",
+        examples=[{"10.8.0.0/16": "10.8.0.1"}],
     )
     allow_foreign: bool = Field(
         default=False,
@@ -114,10 +119,12 @@ class TlsOptions(Section):
     certificate: ReadableFile | None = Field(
         default=None,
         description="The certificate chain in PEM form; without it, a self-signed one is made at first start.",
+        examples=["cert.pem"],
     )
     key: ReadableFile | None = Field(
         default=None,
         description="The certificate's private key in PEM form; without it, it stands in the certificate's file.",
+        examples=["key.pem"],
     )
     require: Literal["none", "control", "both"] = Field(
         default="none",
@@ -128,6 +135,12 @@ class TlsOptions(Section):
         description="Whether a data connection must resume the TLS session of its control connection; "
         '"require" keeps out many clients.',
     )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("there is a key, but no certificate")
+        return self
 
 
 class LimitOptions(Section):
@@ -169,9 +182,13 @@ class LogOptions(Section):
     """What is written down."""
 
     console: bool = Field(default=True, description="A readable line per event on the standard error output.")
-    json_file: LogFile | None = Field(default=None, description="A file with one JSON object per event.")
+    json_file: LogFile | None = Field(
+        default=None, description="A file with one JSON object per event.", examples=["/var/log/homeport.json"]
+    )
     xferlog_file: LogFile | None = Field(
-        default=None, description="A file with one line per transfer, as wu-ftpd wrote it."
+        default=None,
+        description="A file with one line per transfer, as wu-ftpd wrote it.",
+        examples=["/var/log/xferlog"],
     )
     commands: bool = Field(default=False, description="Log every command and its reply, without passwords.")
 
@@ -179,16 +196,19 @@ class LogOptions(Section):
 class UserOptions(Section):
     """Somebody who may log in."""
 
-    name: UserName = Field(description="The name to log in with.")
+    name: UserName = Field(description="The name to log in with.", examples=["bob"])
     password: Password = Field(
         repr=False,
-        description='A hash, as "homeport user hash" prints it, or "plain:" and the password itself, '
+        description='A hash, as "homeport config hash" prints it, or "plain:" and the password itself, '
         "in a file that nobody else may read.",
+        examples=["plain:secret"],
     )
-    home: Home = Field(description='The directory that is this user\'s "/".')
+    home: Home = Field(description='The directory that is this user\'s "/".', examples=["/srv/bob"])
     access: Access = Field(default=READ_WRITE, description="What this user may do.")
     paths: AccessByPath = Field(
-        default={}, description="What this user may do from some paths down instead; the longest counts."
+        default={},
+        description="What this user may do from some paths down instead; the longest counts.",
+        examples=[{"/incoming": frozenset({Permission.LIST, Permission.CREATE})}],
     )
     umask: Umask = Field(default=0o022, description="The permission bits that new files and directories do not get.")
 
@@ -201,18 +221,22 @@ class AnonymousOptions(Section):
 
     enabled: bool = Field(default=False, description="Whether anybody may log in.")
     home: Home | None = Field(
-        default=None, description='The directory that is everybody\'s "/"; needed where it is enabled.'
+        default=None,
+        description='The directory that is everybody\'s "/"; needed where it is enabled.',
+        examples=["/srv/public"],
     )
     access: Access = Field(default=READ_ONLY, description="What everybody may do.")
     paths: AccessByPath = Field(
-        default={}, description="What everybody may do from some paths down instead; the longest counts."
+        default={},
+        description="What everybody may do from some paths down instead; the longest counts.",
+        examples=[{"/incoming": frozenset({Permission.CREATE})}],
     )
     umask: Umask = Field(default=0o077, description="The permission bits that new files and directories do not get.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.enabled and self.home is None:
-            raise ValueError("anonymous login is enabled, but has no home")
+            raise ValueError("anonymous login is enabled, but there is no home for it")
         return self
 
     def user(self) -> User | None:

@@ -124,8 +124,7 @@ def _sum(text: str, units: dict[str, Any], what: str, examples: str) -> float:
     for number, unit in _AMOUNT.findall(text):
         factor = units.get(unit.lower())
         if factor is None:
-            known = ", ".join(units)
-            raise OptionError(f"{quote(unit)} is no unit of {what}; the units are {known}", near(unit, units))
+            raise OptionError(f"{quote(unit)} is no unit of {what}, as in {examples}", near(unit, units))
         total += float(number) * factor
     return total
 
@@ -136,7 +135,8 @@ def _sum(text: str, units: dict[str, Any], what: str, examples: str) -> float:
 def parse_port(value: object) -> int:
     """A port, 0 to 65535."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise OptionError("a port is a whole number, without quotation marks")
+        hint = value if isinstance(value, str) and value.isdigit() else None
+        raise OptionError("a port is a whole number, without quotation marks", hint)
     if not 0 <= value <= 65535:
         raise OptionError(f"{value} is not a port: ports go from 0 to 65535")
     return value
@@ -147,7 +147,8 @@ def parse_active_port(value: object) -> int | None:
     if isinstance(value, str):
         if value == "auto":
             return None
-        raise OptionError('the active port is "auto" or a number, without quotation marks', near(value, ("auto",)))
+        hint = value if value.isdigit() else near(value, ("auto",))
+        raise OptionError('the active port is "auto" or a number, without quotation marks', hint)
     return parse_port(value)
 
 
@@ -252,9 +253,17 @@ def parse_path(value: object, info: ValidationInfo) -> str:
     return os.path.abspath(os.path.join(origin.directory if origin else "", os.path.expanduser(value)))
 
 
-def parse_home(value: object, info: ValidationInfo) -> str:
+def parse_state(value: object, info: ValidationInfo) -> str:
     path = parse_path(value, info)
-    if info.context is not None and not os.path.isdir(path):
+    if info.context is not None and os.path.lexists(path) and not os.path.isdir(path):
+        raise OptionError(f"{path} is not a directory")
+    return path
+
+
+def parse_home(value: object, info: ValidationInfo) -> str:
+    """A directory; it may be missing where the account, by an option before this one, is not enabled."""
+    path = parse_path(value, info)
+    if info.context is not None and info.data.get("enabled", True) and not os.path.isdir(path):
         there = os.path.lexists(path)
         raise OptionError(f"{path} is not a directory" if there else f"the directory {path} does not exist")
     return path
@@ -406,7 +415,7 @@ HostName = Annotated[str, PlainValidator(parse_host_name)]
 HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
 NetworkKey = Annotated[Network, PlainValidator(parse_network)]
 Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
-Path = Annotated[str, PlainValidator(parse_path), Form("path", quote)]
+StateDirectory = Annotated[str, PlainValidator(parse_state), Form("path of a directory", quote)]
 Home = Annotated[str, PlainValidator(parse_home), Form("path of a directory", quote)]
 ReadableFile = Annotated[str, PlainValidator(parse_readable), Form("path of a file", quote)]
 LogFile = Annotated[str, PlainValidator(parse_log_file), Form("path of a file", quote)]

@@ -1,0 +1,322 @@
+"""Load: a configuration file into a Config, or one report of everything that is wrong with it.
+
+Each table is judged by itself and the conflicts between them afterwards, so that one fault does not hide another.
+Lines are looked for only when there is a fault: a good file costs nothing but its parsing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from .config import (
+    AnonymousOptions,
+    Config,
+    Conflict,
+    DataOptions,
+    ListenOptions,
+    Section,
+    TlsOptions,
+    UserOptions,
+    name_conflicts,
+    port_conflicts,
+)
+from .positions import Key, positions
+from .values import OptionError, Origin, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong."""
+
+    line: int | None
+    """From 1; None where it is the file as a whole."""
+    key: Key
+    """The way to the option, as in ("users", 0, "home")."""
+    text: str
+    suggestion: str | None = None
+    """What was perhaps meant."""
+    source: str = ""
+    """The line itself, a password in it made unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Fault):
+    """An option that must be there and is not."""
+
+    option: str = ""
+
+
+class ConfigurationError(Exception):
+    """A configuration that cannot be used. The text is the report, every fault in it."""
+
+    def __init__(self, path: str, faults: tuple[Fault, ...]) -> None:
+        self.path = path
+        self.faults = faults
+        super().__init__(self.report())
+
+    def report(self) -> str:
+        """For each fault: file and line, option, what is wrong; the line; what was perhaps meant."""
+        out: list[str] = []
+        for fault in self.faults:
+            place = self.path if fault.line is None else f"{self.path}:{fault.line}"
+            option = f"{key_text(fault.key)}: " if fault.key else ""
+            out.append(f"{place}: {option}{fault.text}")
+            if fault.source:
+                out.append(f"    {fault.source}")
+            if fault.suggestion:
+                out.append(f"    Did you mean {fault.suggestion}?")
+        count = len(self.faults)
+        out.append(f"{count} fault{'' if count == 1 else 's'} in {self.path}")
+        return "\n".join(out)
+
+
+def load(path: str) -> Config:
+    """The configuration in the file at *path*. ConfigurationError with all its faults."""
+    text, private = _read(path)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_fault(path, text, str(error)) from error
+    origin = Origin(os.path.dirname(os.path.abspath(path)), private)
+    sections, faults = _sections(values, origin)
+    faults.extend(_conflicts(values, sections))
+    if faults:
+        raise ConfigurationError(path, _placed(text, faults))
+    return Config.model_validate(sections)
+
+
+# -- reading --------------------------------------------------------------------------------------------
+
+
+def _read(path: str) -> tuple[str, bool]:
+    """The text of the file, and whether only its owner may read it."""
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            octets = file.read()
+    except OSError as error:
+        reason = f"the file cannot be read: {error.strerror}"
+        raise ConfigurationError(path, (Fault(None, (), reason),)) from error
+    try:
+        text = octets.decode("utf-8-sig")  # editors of Windows begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(path, (Fault(line, (), "the line is not UTF-8 text"),)) from error
+    # Windows has other rights than these bits, and shows them as readable for all.
+    return text, os.name == "nt" or not mode & (stat.S_IRGRP | stat.S_IROTH)
+
+
+def _syntax_fault(path: str, text: str, message: str) -> ConfigurationError:
+    found = re.fullmatch(r"(.*?) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
+    lines = text.split("\n")
+    line = int(found[2]) if found and found[2] else len(lines)
+    reason = (found[1] if found else message).rstrip(".")
+    return ConfigurationError(path, (Fault(line, (), f"this is not TOML: {reason}", None, _shown(lines, line)),))
+
+
+# -- judging --------------------------------------------------------------------------------------------
+
+
+def _sections(values: dict[str, Any], origin: Origin) -> tuple[dict[str, Any], list[Fault]]:
+    """The tables of the file that are good, and the faults of the others."""
+    sections: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, value in values.items():
+        field = Config.model_fields.get(name)
+        if field is None:
+            faults.append(_unknown((name,)))
+        elif name == "users":
+            if isinstance(value, list):
+                users = [_judged(UserOptions, ("users", index), one, origin, faults) for index, one in enumerate(value)]
+                sections[name] = tuple(user for user in users if user is not None)
+            else:
+                faults.append(Fault(None, (name,), "every user has a table of its own: [[users]]"))
+        else:
+            model = field.annotation
+            if not (isinstance(model, type) and issubclass(model, Section)):
+                raise TypeError(f"the option {name} is no table")
+            section = _judged(model, (name,), value, origin, faults)
+            if section is not None:
+                sections[name] = section
+    return sections, faults
+
+
+def _judged(model: type[Section], key: Key, value: object, origin: Origin, faults: list[Fault]) -> Section | None:
+    try:
+        return model.model_validate(value, context=origin)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        found = [_fault(key, detail) for detail in details if not _follows(detail, details)]
+        # An option that is missing because it is misspelt is one fault and not two.
+        meant = {fault.suggestion for fault in found if fault.key != key}
+        faults.extend(fault for fault in found if not (isinstance(fault, Missing) and fault.option in meant))
+        return None
+
+
+def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether *detail* is a list called too short only because items of it are bad."""
+    if detail["type"] != "too_short":
+        return False
+    loc = detail["loc"]
+    return any(other["loc"][: len(loc)] == loc and other is not detail for other in details)
+
+
+def _fault(section: Key, detail: ErrorDetails) -> Fault:
+    """What pydantic found, in our words."""
+    key = (*section, *(part for part in detail["loc"] if part != "[key]"))
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            error = context["error"]
+            suggestion = error.suggestion if isinstance(error, OptionError) else None
+            return Fault(None, key, str(error), suggestion)
+        case "extra_forbidden":
+            return _unknown(key)
+        case "missing":
+            return Missing(None, section, f'the option "{key[-1]}" is missing', option=str(key[-1]))
+        case "literal_error":
+            known = re.findall(r"'([^']*)'", context["expected"])
+            near = get_close_matches(str(detail["input"]).lower(), known, 1)
+            text = f"{_written(detail['input'])} is not one of {', '.join(map(quote, known))}"
+            return Fault(None, key, text, quote(near[0]) if near else None)
+        case "greater_than_equal":
+            return Fault(None, key, f"{detail['input']} is too little: at least {context['ge']}")
+        case "less_than_equal":
+            return Fault(None, key, f"{detail['input']} is too much: at most {context['le']}")
+        case "model_type":
+            return Fault(None, key, f"this is a table: [{key[0]}]")
+        case kind:
+            return Fault(None, key, _WANTED.get(kind, detail["msg"]))
+
+
+_WANTED = {
+    "int_type": "a whole number is wanted, without quotation marks",
+    "bool_type": "true or false is wanted, without quotation marks",
+    "string_type": "text is wanted, in quotation marks",
+    "dict_type": "a table is wanted: { ... }",
+    "tuple_type": "a list is wanted: [ ... ]",
+    "too_short": "the list is empty",
+}
+
+
+def _unknown(key: Key) -> Fault:
+    """An option that does not exist: near to one of its table, or one of another table."""
+    name = str(key[-1])
+    tables = {table: _options(table) for table in Config.model_fields}
+    if len(key) == 1:
+        text = "there is no table and no option of this name"
+        near = get_close_matches(name, [*tables, "user"], 1)
+        if near:
+            table = "users" if near[0] == "user" else near[0]
+            return Fault(None, key, text, "[[users]]" if table == "users" else f"[{table}]")
+    else:
+        text = "there is no such option"
+        near = get_close_matches(name, tables[str(key[0])], 1)
+        if near:
+            return Fault(None, key, text, near[0])
+    for table, options in tables.items():
+        near = get_close_matches(name, options, 1, 0.75)
+        if near:
+            return Fault(None, key, text, f"{near[0]} in {'[[users]]' if table == 'users' else f'[{table}]'}")
+    return Fault(None, key, text)
+
+
+def _options(table: str) -> list[str]:
+    if table == "users":
+        return list(UserOptions.model_fields)
+    model = Config.model_fields[table].annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, Section) else []
+
+
+def _conflicts(values: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterator[Fault]:
+    """What the tables that are good say against each other, and what their files hold."""
+    anonymous = sections.get("anonymous")
+    users = values.get("users")
+    names = [user.get("name") if isinstance(user, dict) else None for user in users] if isinstance(users, list) else []
+    found: list[Conflict] = list(
+        name_conflicts(
+            [name if isinstance(name, str) else None for name in names],
+            isinstance(anonymous, AnonymousOptions) and anonymous.enabled,
+        )
+    )
+    listen = sections.get("listen") if "listen" in values else ListenOptions()
+    data = sections.get("data") if "data" in values else DataOptions()
+    if isinstance(listen, ListenOptions) and isinstance(data, DataOptions):
+        found.extend(port_conflicts(listen, data))
+    tls = sections.get("tls")
+    if isinstance(tls, TlsOptions):
+        found.extend(_pem_conflicts(tls))
+    for conflict in found:
+        yield Fault(None, conflict.key, conflict.text)
+
+
+def _pem_conflicts(tls: TlsOptions) -> Iterator[Conflict]:
+    """Whether the files hold what they are named for; what it is worth is seen when TLS is set up."""
+    if tls.certificate is None:
+        return
+    for option, path, mark, what in (
+        ("certificate", tls.certificate, b"-----BEGIN CERTIFICATE-----", "certificate"),
+        ("key" if tls.key else "certificate", tls.key or tls.certificate, b"PRIVATE KEY-----", "private key"),
+    ):
+        try:
+            with open(path, "rb") as file:
+                if mark not in file.read(1024 * 1024):
+                    yield Conflict(("tls", option), f"the file {path} holds no {what} in PEM form")
+        except OSError as error:
+            yield Conflict(("tls", option), f"the file {path} cannot be read: {error.strerror}")
+
+
+# -- showing --------------------------------------------------------------------------------------------
+
+
+def _placed(text: str, faults: list[Fault]) -> tuple[Fault, ...]:
+    """The faults with their lines, from the top of the file down."""
+    where = positions(text)
+    lines = text.split("\n")
+    placed: list[Fault] = []
+    for fault in faults:
+        way = fault.key
+        while way and way not in where:
+            way = way[:-1]
+        line = where.get(way)
+        placed.append(
+            Fault(line, fault.key, fault.text, fault.suggestion, _shown(lines, line) if line is not None else "")
+        )
+    return tuple(sorted(placed, key=lambda fault: fault.line or 0))
+
+
+def key_text(key: Key) -> str:
+    """The way to an option as people write it: `users[0].home`; the first user is number 1."""
+    out = ""
+    for part in key:
+        if isinstance(part, int):
+            out += f"[{part + 1}]"
+        else:
+            name = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else quote(part)
+            out += f".{name}" if out else name
+    return out
+
+
+def _shown(lines: list[str], line: int) -> str:
+    """The line, but nothing of what could be a password, however its key is misspelt."""
+    text = lines[line - 1].strip()
+    words = re.findall(r"[A-Za-z_]+", text)
+    secret = any(get_close_matches(word.lower(), ("password",), 1, 0.75) for word in words)
+    if not secret and "plain:" not in text and "$argon2" not in text:
+        return text
+    before, sign, _ = text.partition("=")
+    return f"{before}{sign} ..." if sign else "..."
+
+
+def _written(value: object) -> str:
+    return quote(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
