@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class ControlGone(Exception):
+    """Raised by `Watch.attend` where its owner wants "the control connection is lost" told apart from ABOR."""
+
+
 class Watch(Protocol):
     """Wherever the data side would block, it waits for its own socket and for this one (DESIGN: a transfer).
 
@@ -12,10 +16,11 @@ class Watch(Protocol):
     """
 
     def fileno(self) -> int:
-        """The control connection's descriptor, to be polled for input."""
+        """The control connection's descriptor, to be polled for input; -1 while nobody wants to hear of any."""
 
     def attend(self, octets: int) -> bool:
         """Read and answer what has come in; *octets* have moved so far. False: end the transfer now.
 
-        Called when `fileno` is readable. Does not block.
+        Called when `fileno` is readable. Does not block. What it leaves unread it is called for again at once.
+        May raise ControlGone instead of returning False.
         """

@@ -1,0 +1,99 @@
+"""Which address the server names in 227 to this client, and why (DESIGN §5). Pure: no socket is asked.
+
+The order: an explicit rule for the client's network; for a client on a local network the very address that it is
+connected to; the external address, configured or discovered; and again the address it is connected to. The reason
+goes to the log, the session's view and the doctor, because a wrong address here is the most common fault of all FTP
+set-ups.
+
+A decision depends only on the two ends of the control connection, so it may be kept for as long as that lasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+PRIVATE: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",  # RFC 1918
+        "127.0.0.0/8", "169.254.0.0/16",
+        "::1/128", "fe80::/10", "fc00::/7",
+    )
+)
+"""Networks whose clients reach this machine without a router that translates addresses. 100.64.0.0/10 is not among
+them: behind a provider's NAT (RFC 6598) the client is on the internet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Clients in `network` are told `address`."""
+
+    network: Network
+    address: str
+
+    def __post_init__(self) -> None:
+        _check(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that the decision depends on, but for the two ends of the connection."""
+
+    explicit: tuple[Rule, ...] = ()
+    """The first whose network holds the client counts."""
+    local_networks: tuple[Network, ...] = PRIVATE
+    """Where clients are local. The machine's own networks may be added."""
+    external: str | None = None
+    external_origin: str = "configured"
+    """Where `external` comes from, in a few words: "configured", "told by the router (UPnP)", ..."""
+
+    def __post_init__(self) -> None:
+        if self.external is not None:
+            _check(self.external)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    address: str
+    reason: str
+    """A clause for people, as in "192.0.2.1, because <reason>"."""
+
+
+def decide(rules: Rules, client: str, local: str) -> Decision:
+    """The address to announce to *client*, whose control connection ends at *local* on this machine.
+
+    The answer is of the same family as *local*, and never 0.0.0.0 or "::". ValueError if *local* itself is one of
+    those: no connection ever ends there.
+    """
+    theirs, ours = _parse(client), _parse(local)
+    if ours.is_unspecified:
+        raise ValueError(f"{local} is not the end of a connection")
+    for rule in rules.explicit:
+        if theirs in rule.network and ip_address(rule.address).version == ours.version:
+            return Decision(rule.address, f"a rule names it for clients in {rule.network}")
+    for network in rules.local_networks:
+        if theirs in network:
+            return Decision(str(ours), f"the client is on the local network {network} and is connected to it")
+    if rules.external is not None and ip_address(rules.external).version == ours.version:
+        return Decision(rules.external, f"it is the external address ({rules.external_origin})")
+    if not ours.is_global and theirs.is_global:
+        return Decision(
+            str(ours),
+            "no external address is known; it is private, so a client on the internet reaches it only with luck",
+        )
+    return Decision(str(ours), "the client is connected to it")
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _check(text: str) -> None:
+    if ip_address(text).is_unspecified:
+        raise ValueError(f"{text} means every address and cannot be announced")

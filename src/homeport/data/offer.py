@@ -1,0 +1,137 @@
+"""Offer: one passive port, promised to one client for one data connection.
+
+It is made by `PassivePorts.offer` and belongs to one session, whose thread calls `wait` and `release`. The connection
+may come in before anybody waits (many clients connect before they send RETR), and it may be accepted by the thread of
+any other session that waits on the same port: then it is laid into `connection`, and `waker` is called if somebody is
+polling.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from .connection import Cause, DataConnectionError, attend
+from .readiness import ready
+from .stream import reset
+from .waker import Waker
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from .portrange import Port
+    from .ports import PassivePorts
+
+_SHORTAGE_PAUSE = 0.1
+"""Seconds without looking at the port after descriptors ran out: its connection stays there, and would make us spin."""
+_STRANGERS_KEPT = 8
+
+
+class Offer:
+    """A promise of a port. Everything but `wait` and `release` is for PassivePorts, under its lock."""
+
+    __slots__ = (
+        "_over", "_ports", "address", "connection", "local", "open", "peer", "place", "short", "strangers", "waker",
+    )
+
+    def __init__(self, ports: PassivePorts, place: Port, peer: str, local: str) -> None:
+        self._ports = ports
+        self.place = place
+        self.peer = peer
+        """The address that may connect, in its plain form."""
+        self.local = local
+        """This end of the control connection."""
+        self.address: str | None = None
+        """What was announced to the client, if somebody sets it: error texts name it."""
+        self.open = True
+        """Whether a connection from the peer is for this offer, and not a late one for an earlier offer."""
+        self.connection: socket.socket | None = None
+        self.waker: Waker | None = None
+        self.strangers: list[str] = []
+        self.short = False
+        """Whether descriptors had run out when the port was last looked at."""
+        self._over = False
+
+    @property
+    def port(self) -> int:
+        return self.place.number
+
+    def wait(self, watch: Watch, timeout: float) -> socket.socket:
+        """The client's connection, non-blocking; the caller owns it. The offer is over afterwards, whatever happens.
+
+        Waits at most *timeout* seconds, and lets *watch* attend to the control connection meanwhile. Raises
+        DataConnectionError.
+        """
+        if self._over:
+            raise DataConnectionError(Cause.CLOSED, f"The offer of port {self.port} is over; another PASV is needed.")
+        try:
+            if self.connection is None:
+                # Usually the client is there: one accept, and no poll.
+                self._ports.admit(self.place, self)
+                if self.connection is None:
+                    self._poll(watch, timeout)
+            connection = self.connection
+            if connection is None:
+                raise DataConnectionError(Cause.CLOSED, f"Port {self.port} was closed: the server is stopping.")
+            self.connection = None
+            self._over = True
+            return connection
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give the port back. A connection that came for it meanwhile is closed. Does nothing the second time."""
+        if self._over:
+            return
+        self._over = True
+        self._ports.withdraw(self.place, self)
+        if self.connection is not None:
+            reset(self.connection)
+            self.connection = None
+
+    def note_stranger(self, address: str) -> None:
+        if len(self.strangers) < _STRANGERS_KEPT:
+            self.strangers.append(address)
+
+    def _poll(self, watch: Watch, timeout: float) -> None:
+        """Until `connection` is there or the ports are closed."""
+        ports, place = self._ports, self.place
+        deadline = time.monotonic() + timeout
+        waker = ports.start_waiting(self)
+        try:
+            while self.connection is None and not ports.closed:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise self._nobody(timeout)
+                control = watch.fileno()
+                # In a shortage the port would be found ready at once, again and again.
+                listening = -1 if self.short else place.fileno()
+                if waker is None:
+                    found = ready((listening, control), (), min(left, _SHORTAGE_PAUSE))
+                else:
+                    found = ready(
+                        (listening, control, waker.fileno()), (), min(left, _SHORTAGE_PAUSE) if self.short else left
+                    )
+                if control in found:
+                    attend(watch, f"{self.peer} to connect to port {self.port}")
+                if self.connection is None:
+                    ports.admit(place, self)
+        finally:
+            if waker is not None:
+                ports.stop_waiting(self, waker)
+
+    def _nobody(self, timeout: float) -> DataConnectionError:
+        where = f"port {self.port} of {self.address or self.local}"
+        expected = f"{self.peer} should have connected to {where} within {timeout:g} seconds"
+        if self.short:
+            return DataConnectionError(
+                Cause.NO_DESCRIPTOR,
+                f"{expected}; this server has no descriptor left to accept it.",
+                tuple(self.strangers),
+            )
+        if self.strangers:
+            others = ", ".join(dict.fromkeys(self.strangers))
+            return DataConnectionError(
+                Cause.STRANGER_ONLY, f"{expected}; only {others} did, and was refused.", tuple(self.strangers)
+            )
+        return DataConnectionError(Cause.NOTHING_ARRIVED, f"{expected}; nothing arrived.")

@@ -1,0 +1,189 @@
+"""PortRange: the passive ports on one local address, to whom each is promised, and who waits for one.
+
+Only values and choices here; the lock around them, and all traffic, is in `ports.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from homeport.net.listener import listen, plain
+
+if TYPE_CHECKING:
+    from .offer import Offer
+
+MOST_PORTS = 256
+"""Of a larger range so many are opened, chosen at random: each costs a descriptor, and more would never be needed."""
+
+_SAME_NUMBER_TRIES = 20
+
+
+class Port:
+    """One listening socket, and to whom it is promised."""
+
+    __slots__ = ("former", "listener", "number", "offers", "range")
+
+    def __init__(self, listener: socket.socket, of: PortRange) -> None:
+        self.listener = listener
+        self.number: int = listener.getsockname()[1]
+        self.range = of
+        self.offers: dict[str, Offer] = {}
+        """By the peer's address, of which there is one here at most."""
+        self.former: dict[str, float] = {}
+        """Peers whose offer ended without a connection, and until when (monotonic) they should not come back."""
+
+    def fileno(self) -> int:
+        """-1 once it is closed."""
+        return self.listener.fileno()
+
+
+class Turn:
+    """Somebody who waits in a queue."""
+
+    __slots__ = ("given", "local", "offer")
+
+    def __init__(self, local: str) -> None:
+        self.local = local
+        self.given = threading.Event()
+        self.offer: Offer | None = None
+
+
+class PortRange:
+    """All ports on one local address."""
+
+    __slots__ = ("address", "ports", "queues")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.ports: list[Port] = []
+        self.queues: dict[str, deque[Turn]] = {}
+        """By peer. There is one only while every port is promised to that peer."""
+
+    def choose(self, peer: str, now: float) -> Port | None:
+        """A random port for *peer*: best one that nobody waits for, else one that others wait for.
+
+        Last come those that the same peer had in vain shortly before. None if all are promised to *peer*.
+        """
+        port = _any_of(self.ports)
+        if not port.offers and not port.former:
+            return port
+        free: list[Port] = []
+        shared: list[Port] = []
+        unsure: list[Port] = []
+        for port in self.ports:
+            if peer in port.offers:
+                continue
+            if port.former and port.former.get(peer, now) > now:
+                unsure.append(port)
+            elif port.offers:
+                shared.append(port)
+            else:
+                free.append(port)
+        candidates = free or shared or unsure
+        return _any_of(candidates) if candidates else None
+
+    def enter(self, peer: str, turn: Turn) -> None:
+        """Put *turn* at the end of the queue of *peer*."""
+        self.queues.setdefault(peer, deque()).append(turn)
+
+    def first(self, peer: str) -> Turn | None:
+        """Take the first out of the queue of *peer*."""
+        queue = self.queues.get(peer)
+        if queue is None:
+            return None
+        turn = queue.popleft()
+        if not queue:
+            del self.queues[peer]
+        return turn
+
+    def leave(self, peer: str, turn: Turn) -> None:
+        """Take *turn* out of the queue of *peer*, wherever it stands."""
+        queue = self.queues[peer]
+        queue.remove(turn)
+        if not queue:
+            del self.queues[peer]
+
+    def close(self) -> None:
+        for port in self.ports:
+            port.listener.close()
+
+
+def _any_of(ports: Sequence[Port]) -> Port:
+    # From the system's generator: a number that can be foreseen can be stolen (RFC 2577 §8).
+    return ports[int.from_bytes(os.urandom(4), "big") * len(ports) >> 32]
+
+
+Unavailable = list[tuple[int, str]]
+
+
+def open_ranges(
+    addresses: Sequence[str], numbers: Sequence[int] | None, count: int
+) -> tuple[list[PortRange], Unavailable]:
+    """Listen on *numbers* of each address, or on *count* that the system chooses; and what could not be had."""
+    ranges = [PortRange(plain(address)) for address in dict.fromkeys(addresses)]
+    unavailable: Unavailable = []
+    try:
+        if numbers is None:
+            _open_any(ranges, count, unavailable)
+        else:
+            _open_these(ranges, numbers, unavailable)
+    except BaseException:
+        for one in ranges:
+            one.close()
+        raise
+    return ranges, unavailable
+
+
+def _open_these(ranges: Sequence[PortRange], numbers: Sequence[int], unavailable: Unavailable) -> None:
+    wanted = list(dict.fromkeys(numbers))
+    if len(wanted) > MOST_PORTS:
+        wanted = random.SystemRandom().sample(wanted, MOST_PORTS)
+    for number in wanted:
+        for one in ranges:
+            try:
+                listener = listen(one.address, number)
+            except OSError as error:
+                unavailable.append((number, f"{one.address}: {error.strerror or error}"))
+            else:
+                one.ports.append(Port(listener, one))
+
+
+def _open_any(ranges: Sequence[PortRange], count: int, unavailable: Unavailable) -> None:
+    """The same numbers on every address, as far as the address can be had at all."""
+    possible = []
+    for one in ranges:
+        try:
+            listen(one.address, 0).close()
+        except OSError as error:
+            unavailable.append((0, f"{one.address}: {error.strerror or error}"))
+        else:
+            possible.append(one)
+    for _ in range(count if possible else 0):
+        for attempt in range(_SAME_NUMBER_TRIES):
+            try:
+                listeners = _same_number(possible)
+            except OSError as error:
+                if attempt == _SAME_NUMBER_TRIES - 1:
+                    unavailable.append((0, f"no number was free on every address: {error.strerror or error}"))
+                continue
+            for one, listener in zip(possible, listeners, strict=True):
+                one.ports.append(Port(listener, one))
+            break
+
+
+def _same_number(ranges: Sequence[PortRange]) -> list[socket.socket]:
+    listeners: list[socket.socket] = []
+    try:
+        for one in ranges:
+            listeners.append(listen(one.address, listeners[0].getsockname()[1] if listeners else 0))
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners

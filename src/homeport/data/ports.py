@@ -1,0 +1,280 @@
+"""PassivePorts: the listening sockets of passive mode. Opened once, they listen for the server's life.
+
+So PASV costs no socket, bind and listen, and the range is never left (DESIGN §2). A port is not bound to a session but
+promised to a client's address: each Port knows its Offers by peer, and whoever accepts a connection, for whatever
+reason, hands it to the offer of its peer. One port therefore serves any number of clients at once; only two
+sessions of the same client cannot share one, because their connections look alike, and take turns. After `accept`
+the promise is kept and the port is free for the same client again.
+
+A connection that no offer is waiting for is reset at once: a port scan, a thief who guessed the number (RFC 2577 §8),
+or a client that came too late. The last is a danger of its own: a client that sent PASV, then ABOR, may have its
+connection under way still, and the next offer of that port to the same client would take it for its own. Such a port
+is emptied before it is offered to that client again, and if there is another, that one is offered for some seconds.
+
+The choice is random (RFC 2577 §8), and first falls on ports that nobody waits for. Who finds all ports promised to
+his own client waits in a queue for that client, and gets the next one in his turn.
+
+One lock guards promises and queues. Nothing blocks while it is held; accept and close happen outside of it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from homeport.net.listener import SHORTAGE, accept, plain
+
+from .connection import Cause, DataConnectionError
+from .offer import Offer
+from .portrange import Port, PortRange, Turn, open_ranges
+from .readiness import ready
+from .stream import reset
+from .waker import Waker
+
+__all__ = ["NoPortFree", "Offer", "PassivePorts"]
+
+_QUARANTINE_SECONDS = 5.0
+"""For so long a port that was given back unused is the last choice for the same client."""
+_WAKERS_KEPT = 64
+_ADMITTED_AT_ONCE = 4096
+"""A flood of strangers must not hold one session for ever."""
+
+Refused = Callable[[tuple[str, int], int], None]
+
+
+class NoPortFree(DataConnectionError):
+    """No port can be offered; `cause` is NO_PORT, or CLOSED."""
+
+    def __init__(self, text: str, cause: Cause = Cause.NO_PORT) -> None:
+        super().__init__(cause, text)
+
+
+class PassivePorts:
+    """The pool. May be used from any number of threads."""
+
+    def __init__(
+        self, ranges: Sequence[PortRange], unavailable: Sequence[tuple[int, str]], refused: Refused | None = None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._ranges = {one.address: one for one in ranges}
+        self._everywhere = {":" in one.address: one for one in ranges if one.address in ("0.0.0.0", "::")}
+        self._refused = refused
+        self._wakers: list[Waker] = []
+        self.closed = False
+        self.ports = tuple(sorted({port.number for one in ranges for port in one.ports}))
+        """The numbers that are listening."""
+        self.unavailable = tuple(unavailable)
+        """The numbers that could not be had, on one address or all, and why."""
+
+    @classmethod
+    def open(
+        cls,
+        addresses: Sequence[str],
+        ports: Sequence[int] | None,
+        *,
+        count: int = 16,
+        refused: Refused | None = None,
+    ) -> Self:
+        """Listen on *ports* of each of *addresses*; None: on *count* numbers that the system chooses.
+
+        What cannot be had is told in `unavailable` and raises nothing. *refused* is called with every stranger's
+        address and the port, in the thread that met him; it must be quick.
+        """
+        ranges, unavailable = open_ranges(addresses, ports, count)
+        return cls(ranges, unavailable, refused)
+
+    # -- for a session ---------------------------------------------------------------------------------
+
+    def offer(self, peer: str, local: str, timeout: float) -> Offer:
+        """Promise a port to *peer*, whose control connection ends at *local*. It is listening already.
+
+        Waits up to *timeout* seconds for a turn if every port is promised to other sessions of the same peer. Raises
+        NoPortFree.
+        """
+        peer, local = plain(peer), plain(local)
+        within = self._ranges.get(local) or self._everywhere.get(":" in local)
+        if within is None or not within.ports:
+            raise NoPortFree(f"No passive port is open on {local}.")
+        with self._lock:
+            offer = self._try(within, peer, local)
+        if offer is None:
+            offer = self._queue(within, peer, local, timeout)
+        if not offer.open:
+            # What waits at the port now was meant for an earlier offer; it is refused for as long as this one is shut.
+            self.admit(offer.place)
+            offer.open = True
+        return offer
+
+    def sweep(self) -> list[tuple[str, int]]:
+        """Look at every port: hand over what came for parked sessions, and reset the rest.
+
+        The strangers among them, each with the port. To be called about every second, because between two transfers
+        nobody else looks.
+        """
+        places = {port.fileno(): port for one in self._ranges.values() for port in one.ports}
+        found: list[tuple[str, int]] = []
+        for descriptor in ready(tuple(places), (), 0.0):
+            found.extend((address, places[descriptor].number) for address in self.admit(places[descriptor]))
+        now = time.monotonic()
+        with self._lock:
+            for port in places.values():
+                if port.former:
+                    port.former = {peer: until for peer, until in port.former.items() if until > now}
+        return found
+
+    def close(self) -> None:
+        """Stop listening. Whoever waits is told CLOSED; connections that came in before stay with their sessions."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            for one in self._ranges.values():
+                for turn in (turn for queue in one.queues.values() for turn in queue):
+                    turn.given.set()
+                one.queues.clear()
+                for port in one.ports:
+                    for offer in port.offers.values():
+                        if offer.waker is not None:
+                            offer.waker.wake()
+                    port.offers.clear()
+            wakers, self._wakers = self._wakers, []
+        for one in self._ranges.values():
+            one.close()
+        for waker in wakers:
+            waker.close()
+
+    # -- for Offer -------------------------------------------------------------------------------------
+
+    def admit(self, port: Port, until: Offer | None = None) -> list[str]:
+        """Accept what waits at *port* and bring each connection to where it belongs. Does not block.
+
+        Ends early once *until* has its connection. The addresses of strangers.
+        """
+        strangers: list[str] = []
+        for _ in range(_ADMITTED_AT_ONCE):
+            try:
+                connection, peer = accept(port.listener)
+            except BlockingIOError:
+                if until is not None:
+                    until.short = False
+                break
+            except OSError as error:
+                if until is not None:
+                    until.short = error.errno in SHORTAGE
+                    if not until.short and not self.closed:
+                        raise DataConnectionError(
+                            Cause.CLOSED, f"Port {port.number} broke: {error.strerror}."
+                        ) from error
+                break
+            offer, late = self._hand_over(port, plain(peer[0]), connection)
+            if offer is None:
+                reset(connection)
+                if not late:
+                    strangers.append(peer[0])
+                    if self._refused is not None:
+                        self._refused(peer, port.number)
+            elif offer is until:
+                break
+        return strangers
+
+    def withdraw(self, port: Port, offer: Offer) -> None:
+        """The end of *offer*. If nothing had come for it, what may be at the port by now is refused."""
+        with self._lock:
+            if port.offers.get(offer.peer) is not offer:
+                return
+            port.former[offer.peer] = time.monotonic() + _QUARANTINE_SECONDS
+            self._vacate(port, offer.peer)
+        self.admit(port)
+
+    def start_waiting(self, offer: Offer) -> Waker | None:
+        """From now on the thread of *offer* is woken when its connection is handed over, or the ports are closed.
+
+        None if descriptors have run out: then nobody wakes it.
+        """
+        with self._lock:
+            try:
+                waker = self._wakers.pop() if self._wakers else Waker()
+            except OSError as error:
+                if error.errno in SHORTAGE:
+                    return None
+                raise
+            offer.waker = waker
+            if self.closed:
+                waker.wake()
+        return waker
+
+    def stop_waiting(self, offer: Offer, waker: Waker) -> None:
+        """Take *waker* back."""
+        with self._lock:
+            # Nobody else can reach it once it is taken off the offer, so it is clear for the next.
+            offer.waker = None
+            waker.clear()
+            keep = not self.closed and len(self._wakers) < _WAKERS_KEPT
+            if keep:
+                self._wakers.append(waker)
+        if not keep:
+            waker.close()
+
+    # -- promises; called under the lock unless they say that they take it ---------------------------------
+
+    def _try(self, within: PortRange, peer: str, local: str) -> Offer | None:
+        if self.closed:
+            raise NoPortFree("The passive ports are closed: the server is stopping.", Cause.CLOSED)
+        port = within.choose(peer, time.monotonic())
+        return None if port is None else self._promise(port, peer, local)
+
+    def _promise(self, port: Port, peer: str, local: str) -> Offer:
+        offer = Offer(self, port, peer, local)
+        offer.open = port.former.pop(peer, None) is None
+        port.offers[peer] = offer
+        return offer
+
+    def _vacate(self, port: Port, peer: str) -> None:
+        """Take the promise to *peer* off *port*; the first in the peer's queue gets it, so that nobody overtakes."""
+        del port.offers[peer]
+        turn = port.range.first(peer)
+        if turn is not None:
+            turn.offer = self._promise(port, peer, turn.local)
+            turn.given.set()
+
+    def _hand_over(self, port: Port, peer: str, connection: socket.socket) -> tuple[Offer | None, bool]:
+        """The offer that gets *connection*, or None, and whether it is one that came too late. Takes the lock."""
+        with self._lock:
+            offer = port.offers.get(peer)
+            if offer is not None and offer.open:
+                offer.connection = connection
+                if offer.waker is not None:
+                    offer.waker.wake()
+                self._vacate(port, peer)
+                return offer, False
+            if offer is not None or peer in port.former:
+                return None, True
+            for other in port.offers.values():
+                other.note_stranger(peer)
+            return None, False
+
+    def _queue(self, within: PortRange, peer: str, local: str, timeout: float) -> Offer:
+        """Wait for a turn. Takes the lock."""
+        # A client may have connected whose session has not asked for it yet: taking that in frees the port.
+        for port in within.ports:
+            self.admit(port)
+        turn = Turn(local)
+        with self._lock:
+            offer = self._try(within, peer, local)
+            if offer is not None:
+                return offer
+            within.enter(peer, turn)
+        turn.given.wait(timeout)
+        with self._lock:
+            if turn.offer is not None:
+                return turn.offer
+            if not self.closed:
+                within.leave(peer, turn)
+        if self.closed:
+            raise NoPortFree("The passive ports were closed: the server is stopping.", Cause.CLOSED)
+        raise NoPortFree(
+            f"All passive ports ({len(within.ports)}) were waiting for other sessions of {peer} for {timeout:g} seconds."
+        )

@@ -1,0 +1,151 @@
+"""Stream: octets over one data connection, without ever blocking. PlainStream is the one without TLS.
+
+What would block raises WantRead or WantWrite, and the caller polls for that and calls again. A TLS stream raises the
+same two (a write may want to read and the other way round), so the pump knows no difference.
+
+How a connection ends matters more than how it begins (RFC 959 §3.2: in stream mode the close *is* the end of file).
+The kernel turns `close` into a reset when octets that came in were never read, or come in afterwards, and a reset may
+take from the peer what it had not read yet. So `finish` looks for unread input first. Nearly always there is none,
+and the close carries the end of data behind the last octet. If there is some, our end of data is sent first and what
+comes in is read and dropped until the peer has closed too. An end that is no success is a reset on purpose: a client
+must never take half a file for a whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from typing import Protocol
+
+_RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
+"""struct linger: on, 0 seconds."""
+
+_DROP_OCTETS = 65536
+_DROP_ROUNDS = 16
+
+
+class WouldBlock(Exception):
+    """The call must be repeated when the descriptor is ready. One of the two below."""
+
+
+class WantRead(WouldBlock):
+    """... ready to be read."""
+
+
+class WantWrite(WouldBlock):
+    """... ready to be written."""
+
+
+class Stream(Protocol):
+    """One data connection. Every method may raise WantRead, WantWrite, or OSError when the connection broke."""
+
+    @property
+    def zero_copy(self) -> bool:
+        """Whether `send_file` is possible."""
+
+    def fileno(self) -> int: ...
+
+    def pending(self) -> int:
+        """Octets that were taken from the socket already: `read_into` gives them, and a poll does not know of them."""
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Receive into *buffer*; how many octets, 0 when the peer has properly ended its data."""
+
+    def write(self, data: memoryview) -> int:
+        """Send the beginning of *data*; how many octets of it."""
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        """Send from a file descriptor without copying; how many octets, 0 at the end of the file."""
+
+    def finish(self) -> None:
+        """End in order and close: everything sent, and the end of data behind it, will reach the peer.
+
+        True once it returns; after WantRead or WantWrite it has to be called again.
+        """
+
+    def abort(self) -> None:
+        """End at once, in a way that the peer cannot take for an end of data, and close. Never raises, never blocks.
+
+        Does nothing after `finish` or another `abort`.
+        """
+
+
+class PlainStream:
+    """A Stream without protection: a connected socket, which it makes non-blocking and owns from now on."""
+
+    __slots__ = ("_at_end", "_connection", "_dropping")
+
+    zero_copy = hasattr(os, "sendfile")
+
+    def __init__(self, connection: socket.socket) -> None:
+        if connection.gettimeout() != 0:
+            connection.setblocking(False)
+        self._connection = connection
+        self._at_end = False
+        self._dropping = False
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def pending(self) -> int:
+        return 0
+
+    def read_into(self, buffer: memoryview) -> int:
+        try:
+            octets = self._connection.recv_into(buffer)
+        except BlockingIOError:
+            raise WantRead from None
+        if octets == 0:
+            self._at_end = True
+        return octets
+
+    def write(self, data: memoryview) -> int:
+        try:
+            return self._connection.send(data)
+        except BlockingIOError:
+            raise WantWrite from None
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        try:
+            return os.sendfile(self._connection.fileno(), file, offset, count)
+        except BlockingIOError:
+            raise WantWrite from None
+
+    def finish(self) -> None:
+        if not self._at_end:
+            self._drop_input()
+        self._connection.close()
+
+    def _drop_input(self) -> None:
+        connection = self._connection
+        try:
+            unread = connection.recv(1)
+            if not unread:
+                return
+            if not self._dropping:
+                self._dropping = True
+                connection.shutdown(socket.SHUT_WR)
+            for _ in range(_DROP_ROUNDS):
+                if not connection.recv(_DROP_OCTETS):
+                    return
+        except BlockingIOError:
+            if not self._dropping:
+                return
+        # More may come, and would meet a closed socket: wait for the peer's end.
+        raise WantRead
+
+    def abort(self) -> None:
+        reset(self._connection)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close with a reset. Never raises; a socket that is closed already stays so."""
+    if connection.fileno() < 0:
+        return
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    except OSError:
+        pass  # the peer's reset was quicker, and nothing is left to be told
+    connection.close()
