@@ -17,7 +17,7 @@ from homeport.accounts.model import READ_ONLY, READ_WRITE, Grant, Permission, Us
 from homeport.accounts.names import is_anonymous
 from homeport.protocol.path import ROOT, VirtualPath
 
-from .values import (
+from .forms import (
     Access,
     AccessByPath,
     ActivePort,

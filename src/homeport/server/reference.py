@@ -14,7 +14,8 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from .config import Config, Section
-from .values import Form, quote, write_plain
+from .forms import Form, write_plain
+from .values import quote
 
 _WIDTH = 100
 
@@ -55,9 +56,11 @@ def reference() -> str:
         out.append("| Option | Value | Default | |")
         out.append("|---|---|---|---|")
         for option, field in section.model_fields.items():
-            default = (
-                f"`{_written(field)}`" if _has_default(field) else "*must be given*" if field.is_required() else ""
-            )
+            default = "none"
+            if field.is_required():
+                default = "*must be given*"
+            elif _tells(field):
+                default = f"`{_default(field)}`"
             cells = [f"`{option}`", _cell(_words(field)), default, _cell(field.description or "")]
             out.append(f"| {' | '.join(cells)} |")
         out.append("")

@@ -1,9 +1,8 @@
 """The values of a configuration file: durations, sizes, ports, addresses, paths, passwords, rights.
 
-Each kind has a parser from what TOML gives to what the server uses, a writer back to TOML text, and the
-sentence that tells a reader what may be written. A parser raises OptionError. Paths and passwords depend on
-the file that they stand in; that is what `Origin` tells, and without one (a configuration made in a
-program) nothing on the disk is asked.
+Each kind has a parser from what TOML gives to what the server uses, and where it is not plain a writer back to
+text; `forms.py` makes types of them. A parser raises OptionError. Paths and passwords depend on the file that they
+stand in; that is what `Origin` tells, and without one (a configuration made in a program) nothing on the disk is asked.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import PlainValidator, Strict, ValidationInfo
+from pydantic import ValidationInfo
 
 from homeport.accounts.model import READ_ONLY, READ_WRITE, Permission
 from homeport.accounts.names import fault_in
@@ -41,14 +40,6 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How a kind of value is written: in words for a reader, and the writer of a value as TOML."""
-
-    words: str
-    write: Callable[[Any], str]
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """The file that a value stands in: what relative paths are relative to, and who may read it."""
 
@@ -60,6 +51,16 @@ class Origin:
 def quote(text: object) -> str:
     """A TOML basic string; JSON's escapes are a part of TOML's."""
     return json.dumps(str(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def near(word: str, words: Iterable[str]) -> str | None:
+    """The one of *words* that *word* is most like, as TOML text."""
+    found = get_close_matches(word.lower(), list(words), 1)
+    return quote(found[0]) if found else None
+
+
+def write_list(values: Iterable[object]) -> str:
+    return "[" + ", ".join(quote(value) for value in values) + "]"
 
 
 # -- durations and sizes ---------------------------------------------------------------------------
@@ -361,71 +362,3 @@ def parse_umask(value: object) -> int:
         hint = quote(f"{value:03o}") if isinstance(value, int) and value in (0o22, 0o77, 0o27, 0o2) else None
         raise OptionError('a umask is octal digits in quotation marks, such as "022"', hint)
     return int(value, 8)
-
-
-# -- as types --------------------------------------------------------------------------------------
-
-
-def near(word: str, words: Iterable[str]) -> str | None:
-    """The one of *words* that *word* is most like, as TOML text."""
-    found = get_close_matches(word.lower(), list(words), 1)
-    return quote(found[0]) if found else None
-
-
-def write_list(values: Iterable[object]) -> str:
-    return "[" + ", ".join(quote(value) for value in values) + "]"
-
-
-def write_plain(value: object) -> str:
-    """Numbers, truth values and text as TOML has them."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int) else quote(value)
-
-
-def write_active_port(port: int | None) -> str:
-    return quote("auto") if port is None else str(port)
-
-
-def write_table(table: dict[Any, Any]) -> str:
-    """An inline table of texts and of lists of rights."""
-    rows = (f"{quote(k)} = {write_access(v) if isinstance(v, frozenset) else quote(v)}" for k, v in table.items())
-    return "{ " + ", ".join(rows) + " }" if table else "{}"
-
-
-Duration = Annotated[
-    float,
-    PlainValidator(parse_duration),
-    Form('duration: "30 s", "1 min", or seconds', lambda seconds: quote(write_duration(seconds))),
-]
-Size = Annotated[
-    int, PlainValidator(parse_size), Form('size: "8 KiB", or octets', lambda octets: quote(write_size(octets)))
-]
-Port = Annotated[int, PlainValidator(parse_port), Form("port", write_plain)]
-ActivePort = Annotated[int | None, PlainValidator(parse_active_port), Form('port, or "auto"', write_active_port)]
-Ports = Annotated[
-    tuple[int, ...] | None,
-    PlainValidator(parse_ports),
-    Form('ports: "50000-50009,50020", or "any"', lambda ports: quote(write_ports(ports))),
-]
-Address = Annotated[str, PlainValidator(parse_address), Form("IP address", quote)]
-Addresses = Annotated[tuple[Address, ...], Strict(False), Form("list of IP addresses", write_list)]
-ExternalAddress = Annotated[str, PlainValidator(parse_external), Form('IP address, host name, "auto" or "none"', quote)]
-HostName = Annotated[str, PlainValidator(parse_host_name)]
-HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
-NetworkKey = Annotated[Network, PlainValidator(parse_network)]
-Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
-StateDirectory = Annotated[str, PlainValidator(parse_state), Form("path of a directory", quote)]
-Home = Annotated[str, PlainValidator(parse_home), Form("path of a directory", quote)]
-ReadableFile = Annotated[str, PlainValidator(parse_readable), Form("path of a file", quote)]
-LogFile = Annotated[str, PlainValidator(parse_log_file), Form("path of a file", quote)]
-UserName = Annotated[str, PlainValidator(parse_name), Form("text", quote)]
-Password = Annotated[str, PlainValidator(parse_password), Form('"$argon2id$..." or "plain:..."', quote)]
-Access = Annotated[
-    frozenset[Permission],
-    PlainValidator(parse_access),
-    Form('"read", "read-write" or a list of permissions', write_access),
-]
-Prefix = Annotated[VirtualPath, PlainValidator(parse_prefix)]
-AccessByPath = Annotated[dict[Prefix, Access], Form('table: { "/incoming" = ["list", "create"] }', write_table)]
-Umask = Annotated[int, PlainValidator(parse_umask), Form('octal text: "022"', lambda mask: quote(f"{mask:03o}"))]

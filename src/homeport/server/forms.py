@@ -1,0 +1,106 @@
+"""Forms: the kinds of values of `values.py` as types, for the options of `config.py` to be declared with.
+
+Each carries its parser, for pydantic, and its Form, for the sample file and the reference page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, Strict
+
+from homeport.accounts.model import Permission
+from homeport.protocol.path import VirtualPath
+
+from .values import (
+    Network,
+    parse_access,
+    parse_active_port,
+    parse_address,
+    parse_duration,
+    parse_external,
+    parse_home,
+    parse_host_name,
+    parse_log_file,
+    parse_name,
+    parse_network,
+    parse_password,
+    parse_port,
+    parse_ports,
+    parse_prefix,
+    parse_readable,
+    parse_size,
+    parse_state,
+    parse_umask,
+    quote,
+    write_access,
+    write_duration,
+    write_list,
+    write_ports,
+    write_size,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a kind of value is written: in words for a reader, and the writer of a value as TOML."""
+
+    words: str
+    write: Callable[[Any], str]
+
+
+def write_plain(value: object) -> str:
+    """Numbers, truth values and text as TOML has them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else quote(value)
+
+
+def write_active_port(port: int | None) -> str:
+    return quote("auto") if port is None else str(port)
+
+
+def write_table(table: dict[Any, Any]) -> str:
+    """An inline table of texts and of lists of rights."""
+    rows = (f"{quote(k)} = {write_access(v) if isinstance(v, frozenset) else quote(v)}" for k, v in table.items())
+    return "{ " + ", ".join(rows) + " }" if table else "{}"
+
+
+Duration = Annotated[
+    float,
+    PlainValidator(parse_duration),
+    Form('duration: "30 s", "1 min", or seconds', lambda seconds: quote(write_duration(seconds))),
+]
+Size = Annotated[
+    int, PlainValidator(parse_size), Form('size: "8 KiB", or octets', lambda octets: quote(write_size(octets)))
+]
+Port = Annotated[int, PlainValidator(parse_port), Form("port", write_plain)]
+ActivePort = Annotated[int | None, PlainValidator(parse_active_port), Form('port, or "auto"', write_active_port)]
+Ports = Annotated[
+    tuple[int, ...] | None,
+    PlainValidator(parse_ports),
+    Form('ports: "50000-50009,50020", or "any"', lambda ports: quote(write_ports(ports))),
+]
+Address = Annotated[str, PlainValidator(parse_address), Form("IP address", quote)]
+Addresses = Annotated[tuple[Address, ...], Strict(False), Form("list of IP addresses", write_list)]
+ExternalAddress = Annotated[str, PlainValidator(parse_external), Form('IP address, host name, "auto" or "none"', quote)]
+HostName = Annotated[str, PlainValidator(parse_host_name)]
+HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
+NetworkKey = Annotated[Network, PlainValidator(parse_network)]
+Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
+StateDirectory = Annotated[str, PlainValidator(parse_state), Form("path of a directory", quote)]
+Home = Annotated[str, PlainValidator(parse_home), Form("path of a directory", quote)]
+ReadableFile = Annotated[str, PlainValidator(parse_readable), Form("path of a file", quote)]
+LogFile = Annotated[str, PlainValidator(parse_log_file), Form("path of a file", quote)]
+UserName = Annotated[str, PlainValidator(parse_name), Form("text", quote)]
+Password = Annotated[str, PlainValidator(parse_password), Form('"$argon2id$..." or "plain:..."', quote)]
+Access = Annotated[
+    frozenset[Permission],
+    PlainValidator(parse_access),
+    Form('"read", "read-write" or a list of permissions', write_access),
+]
+Prefix = Annotated[VirtualPath, PlainValidator(parse_prefix)]
+AccessByPath = Annotated[dict[Prefix, Access], Form('table: { "/incoming" = ["list", "create"] }', write_table)]
+Umask = Annotated[int, PlainValidator(parse_umask), Form('octal text: "022"', lambda mask: quote(f"{mask:03o}"))]
