@@ -1,0 +1,63 @@
+# make serve DIR=~/Public   install into .venv and serve a folder over FTP
+# make test                 install what the tests need, and run them all
+# Both work from a fresh checkout; PYTHON=... names another Python (3.11 or later).
+
+DIR ?= .
+PYTEST_ARGS ?=
+export PYTHON ?= python3
+
+BIN := .venv/bin
+SOURCES := src tests tools $(wildcard bench)
+
+.PHONY: serve test programs lint types tests conformance bench format lock clean
+.DEFAULT_GOAL := test
+
+serve: .venv/run.stamp
+	$(BIN)/homeport serve $(DIR)
+
+test: lint types tests
+	$(BIN)/python tools/conformance.py --check
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: .venv/dev.stamp
+	$(BIN)/mypy
+
+tests: .venv/dev.stamp programs
+	$(BIN)/python -m pytest --standards build/standards.json $(PYTEST_ARGS)
+
+# Every row of the catalogue, and the test that proves it: docs/conformance.md.
+conformance: tests
+	$(BIN)/python tools/conformance.py
+
+bench: .venv/dev.stamp
+	$(BIN)/python bench/run.py
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+programs:
+	@tools/programs.sh
+
+# The locks name versions and hashes, and no index: pip takes the one it is set up for. Needs uv.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
+		pyproject.toml --group build --output-file requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --constraint requirements.lock \
+		pyproject.toml --group build --group dev --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv .tools build dist bench/work .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/run.stamp: requirements.lock pyproject.toml tools/venv.sh
+	tools/venv.sh requirements.lock
+	@touch $@
+
+# What the tests need includes all that the server needs.
+.venv/dev.stamp: requirements-dev.lock requirements.lock pyproject.toml tools/venv.sh
+	tools/venv.sh requirements-dev.lock
+	@touch $@ .venv/run.stamp

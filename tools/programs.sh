@@ -1,0 +1,44 @@
+#!/bin/sh
+# programs.sh: install the programs of programs.txt that are missing, with apt-get where that is possible.
+#
+# Without apt-get, or without the right to use it, the tests that need a missing program are skipped; in CI
+# (CI is set) a missing program is an error.
+set -eu
+list=$(dirname "$0")/programs.txt
+
+missing() {
+    while read -r program package; do
+        case $program in '' | '#'*) continue ;; esac
+        command -v "$program" >/dev/null || echo "$package"
+    done <"$list" | sort -u
+}
+
+packages=$(missing)
+[ -n "$packages" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+else
+    as_root=none
+fi
+if command -v apt-get >/dev/null && [ "$as_root" != none ]; then
+    # A package that brings a daemon must not start it: it would listen on all addresses.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap '$as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod 755 "$policy"
+    fi
+    $as_root apt-get -qq update
+    # shellcheck disable=SC2086 # one argument per package
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages
+fi
+
+packages=$(missing)
+if [ -n "$packages" ]; then
+    # shellcheck disable=SC2086 # on one line
+    echo "These packages are missing, and with them some tests:" $packages >&2
+    [ -z "${CI:-}" ] || exit 1
+fi
