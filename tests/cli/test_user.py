@@ -145,14 +145,6 @@ def test_an_empty_password_is_none(
     assert "the password is empty" in capsys.readouterr().err
 
 
-def test_a_hash_for_a_configuration_file(
-    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    typed(monkeypatch, "secret\n")
-    assert run(["user", "hash"]) == 0
-    assert Passwords().right(capsys.readouterr().out.strip(), "secret")
-
-
 def test_a_file_where_the_state_should_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert run(["user", "list", "--state", str(tmp_path / "file" / "state")]) == 1

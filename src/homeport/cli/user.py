@@ -107,13 +107,6 @@ def remove(name: str, state: str | None) -> None:
     click.echo(f"{visible(name)} may log in no more; all files are left as they are.")
 
 
-@group.command("hash")
-@generate_option
-def hash_password(generate: bool) -> None:
-    """Print the hash of a password, to be put into a configuration file."""
-    click.echo(Passwords().hash(_new_password(generate)))
-
-
 def refuse_name(name: str) -> None:
     """ClickException where nobody may have *name*."""
     fault = "everybody who is anonymous has that name" if is_anonymous(name) else fault_in(name)
