@@ -125,6 +125,10 @@ class PassivePorts:
                     port.former = {peer: until for peer, until in port.former.items() if until > now}
         return found
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Of the listening sockets, for who wants to know when it is worth to `sweep`."""
+        return tuple(port.fileno() for one in self._ranges.values() for port in one.ports)
+
     def close(self) -> None:
         """Stop listening. Whoever waits is told CLOSED; connections that came in before stay with their sessions."""
         with self._lock:
@@ -276,5 +280,5 @@ class PassivePorts:
         if self.closed:
             raise NoPortFree("The passive ports were closed: the server is stopping.", Cause.CLOSED)
         raise NoPortFree(
-            f"All passive ports ({len(within.ports)}) were waiting for other sessions of {peer} for {timeout:g} seconds."
+            f"All passive ports ({len(within.ports)}) waited for other sessions of {peer} for {timeout:g} seconds."
         )
