@@ -79,12 +79,14 @@ class Argon2:
 
     def verify(self, stored: str, password: bytes) -> bool:
         from argon2 import PasswordHasher
-        from argon2.exceptions import VerifyMismatchError
+        from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
         try:
             return PasswordHasher().verify(stored, password)  # the parameters are those of the stored hash
         except VerifyMismatchError:
             return False
+        except InvalidHashError as error:
+            raise ValueError("a stored password is neither a hash nor plain") from error
 
     def outdated(self, stored: str) -> bool:
         from argon2 import PasswordHasher
