@@ -1,0 +1,110 @@
+"""Both ways of waiting keep the same promises."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from homeport.server import readiness
+from homeport.server.readiness import Readiness, SelectorReadiness
+
+KINDS: list[type] = [SelectorReadiness]
+if hasattr(readiness, "EpollReadiness"):
+    KINDS.append(readiness.EpollReadiness)
+
+
+@pytest.fixture(params=KINDS)
+def watcher(request: pytest.FixtureRequest) -> Iterator[Readiness]:
+    made: Readiness = request.param()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    here, there = socket.socketpair()
+    with here, there:
+        yield here, there
+
+
+def test_nothing_is_reported_without_input(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    watcher.arm(pair[0].fileno())
+    assert watcher.wait(0.01) == []
+
+
+def test_an_armed_one_is_reported_once(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    watcher.arm(here.fileno())
+    there.send(b"x")
+    assert watcher.wait(5) == [here.fileno()]
+    assert watcher.wait(0.01) == []  # the input is still there
+    watcher.arm(here.fileno())
+    assert watcher.wait(5) == [here.fileno()]
+
+
+def test_an_armed_one_is_reported_at_its_end(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    watcher.arm(here.fileno())
+    there.shutdown(socket.SHUT_WR)
+    assert watcher.wait(5) == [here.fileno()]
+
+
+def test_hanging_up_here_is_reported_too(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    here, _ = pair
+    watcher.arm(here.fileno())
+    here.shutdown(socket.SHUT_RD)  # how a parked session is ended from outside
+    assert watcher.wait(5) == [here.fileno()]
+
+
+def test_a_watched_one_is_reported_until_it_is_forgotten(
+    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+    watcher.watch(here.fileno())
+    there.send(b"x")
+    assert watcher.wait(5) == [here.fileno()]
+    assert watcher.wait(5) == [here.fileno()]
+    watcher.forget(here.fileno())
+    assert watcher.wait(0.01) == []
+
+
+def test_the_number_of_a_closed_socket_can_be_armed_again(watcher: Readiness) -> None:
+    here, there = socket.socketpair()
+    with there:
+        number = here.fileno()
+        watcher.arm(number)
+        assert watcher.wait(0) == []
+        here.close()
+        second, far = socket.socketpair()
+        with second, far:
+            assert second.fileno() == number
+            watcher.arm(number)
+            far.send(b"x")
+            assert watcher.wait(5) == [number]
+
+
+def test_arming_and_waking_from_another_thread(
+    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+    there.send(b"x")
+    found: list[int] = []
+
+    def live() -> None:
+        until = time.monotonic() + 5
+        while not found and time.monotonic() < until:
+            found.extend(watcher.wait(5))
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    watcher.arm(here.fileno())
+    thread.join(5)
+    assert found == [here.fileno()]
+    begin = time.monotonic()
+    watcher.wake()
+    assert watcher.wait(5) == []
+    assert time.monotonic() - begin < 2
