@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from .command import ArgumentError
 from .listing import FACT_NAME, FACT_VALUE, parse_time
@@ -40,7 +40,7 @@ class Argument(Enum):
     HOST_PORT = auto()  # HostPort
     EXTENDED_HOST_PORT = auto()  # HostPort
     LONG_HOST_PORT = auto()  # HostPort
-    FAMILY = auto()  # 4 | 6 | EPSV_ALL | None
+    FAMILY = auto()  # FamilyRequest
     TYPE = auto()  # Representation
     STRUCTURE = auto()  # "F" | "R" | "P"
     MODE = auto()  # "S" | "B" | "C" | "Z"
@@ -63,6 +63,9 @@ class Passive(Enum):
 
 EPSV_ALL: Final = Passive.ALL
 """From now on the client uses nothing but EPSV (RFC 2428 §4)."""
+
+FamilyRequest = Literal[4, 6] | Passive | None
+"""The argument of EPSV: an IP version, EPSV_ALL, or None for that of the control connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,7 @@ _OCTET = r"(?:0|[1-9][0-9]{0,2})"
 _OCTETS = re.compile(rf"{_OCTET}(?:,{_OCTET})*")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _DECIMAL = re.compile(r"0|[1-9][0-9]*")
-_EXTENDED_FAMILIES: Mapping[str, int] = {"1": 4, "2": 6}  # Address family numbers (RFC 2428 §2).
+_EXTENDED_FAMILIES: Mapping[str, Literal[4, 6]] = {"1": 4, "2": 6}  # Address family numbers (RFC 2428 §2).
 _LONG_FAMILIES: Mapping[int, int] = {4: 4, 6: 16}  # IP versions (RFC 1639 §2), and the octets of an address.
 _PORT_OCTETS = 2
 _MAX_PORT = 65535
@@ -238,7 +241,7 @@ def _extended_host_port(text: str | None) -> HostPort:
     return HostPort(family, _address(family, fields[2]), port)
 
 
-def _family_number(text: str) -> int:
+def _family_number(text: str) -> Literal[4, 6]:
     if _DECIMAL.fullmatch(text) is None:
         raise ArgumentError("The address family must be a number (RFC 2428).")
     family = _EXTENDED_FAMILIES.get(text)
@@ -271,7 +274,7 @@ def _long_host_port(text: str | None) -> HostPort:
     return HostPort(family, str(IPv4Address(host) if family == 4 else IPv6Address(host)), _port(*port))
 
 
-def _family(text: str | None) -> int | Passive | None:
+def _family(text: str | None) -> FamilyRequest:
     word = _optional_text(text)
     if word is None:
         return None

@@ -88,7 +88,7 @@ GRAMMAR: dict[str, Row] = dict(
              first="125 150", plus=f"{_PROTECTION} 503 550 554 555"),
         _row("STOU", _A.OPTIONAL_PATH, "[<SP> pathname]", "RFC 959 §4.1.3", f"{_DATA_END} 551 552 532 450 452 553 530",
              first="125 150", plus=f"{_PROTECTION} 503 550 554 555"),
-        _row("APPE", _A.PATH, "<SP> pathname", "RFC 959 §4.1.3", f"{_DATA_END} 551 552 532 450 550 452 553 530",
+        _row("APPE", _A.PATH, "<SP> pathname", "RFC 959 §4.1.3", f"{_DATA_END} 551 552 532 450 550 452 553 502 530",
              first="125 150", plus=f"{_PROTECTION} 503 554 555"),
         _row("ALLO", _A.ALLOCATION, "<SP> decimal [<SP> R <SP> decimal]", "RFC 959 §4.1.3", "200 202 504 530",
              plus="452 550 552"),

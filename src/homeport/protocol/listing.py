@@ -130,10 +130,11 @@ def mode_text(mode: int) -> str:
     return user + group + others
 
 
-def list_text(entry: Listed, owner: str, group: str, now: float) -> str:
+def list_text(entry: Listed, owner: str, group: str, now: float, pathname: str | None = None) -> str:
     """One line of LIST without its end. *owner* and *group* are names or numbers, *now* seconds since 1970.
 
-    Spaces in an owner's name become underscores: clients count columns.
+    *pathname* stands in the place of the entry's name where a client asked for one. Spaces in an owner's name become
+    underscores: clients count columns.
     """
     seconds = entry.modified_ns // _NANOSECONDS
     day = min(max(seconds // _DAY, _FIRST_DAY), _LAST_DAY)
@@ -142,19 +143,19 @@ def list_text(entry: Listed, owner: str, group: str, now: float) -> str:
     when = f"{month_day} {_CLOCK[seconds % _DAY // 60]}" if recent else with_year
     if " " in owner or " " in group:
         owner, group = owner.replace(" ", "_"), group.replace(" ", "_")
+    name = entry.name if pathname is None else pathname
     if entry.target is None:
         mode = _LETTERS.get(entry.kind.name, _OTHER_LETTER) + mode_text(entry.mode)
-        name = entry.name
     else:
         mode = "lrwxrwxrwx"
-        name = f"{entry.name} -> {entry.target}"
+        name = f"{name} -> {entry.target}"
     line = f"{mode} {entry.links:3} {owner:8} {group:8} {entry.size:12} {when} {name}"
     return line.replace("\n", "?") if "\n" in line else line
 
 
-def list_line(entry: Listed, owner: str, group: str, now: float) -> bytes:
+def list_line(entry: Listed, owner: str, group: str, now: float, pathname: str | None = None) -> bytes:
     """One line of LIST as it goes over the data connection."""
-    return (list_text(entry, owner, group, now) + "\r\n").encode("utf-8", "surrogateescape")
+    return (list_text(entry, owner, group, now, pathname) + "\r\n").encode("utf-8", "surrogateescape")
 
 
 def name_line(pathname: str) -> bytes:
