@@ -89,15 +89,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rows = conformance.read_catalogue(conformance.CATALOGUE.read_text("utf-8"))
-    unknown = []
+    unknown = set()
     for item in items:
         for mark in item.iter_markers("standard"):
             if not mark.args:
-                unknown.append(f"{item.nodeid}: the mark names no row")
-            unknown += [f"{item.nodeid}: {name!r}" for name in mark.args if name not in rows]
+                unknown.add(f"{item.nodeid}: the mark names no row")
+            unknown |= {f"{item.nodeid.partition('[')[0]}: {name!r}" for name in mark.args if name not in rows}
             item.user_properties += [("standard", name) for name in mark.args]
     if unknown:
-        raise pytest.UsageError("marked with rows that the conformance catalogue does not have:\n" + "\n".join(unknown))
+        raise pytest.UsageError(
+            "marked with rows that the conformance catalogue does not have:\n" + "\n".join(sorted(unknown))
+        )
 
 
 class _Recorder:
