@@ -61,6 +61,8 @@ _DATA_END = "226 250 425 426 451"
 _PROTECTION = "521 522 534 535"
 _A = Argument
 
+# One verb, one row.
+# fmt: off
 GRAMMAR: dict[str, Row] = dict(
     (
         # -- access control, RFC 959 §4.1.1 -------------------------------------------------------
@@ -163,4 +165,5 @@ GRAMMAR: dict[str, Row] = dict(
         _row("ALGS", _A.OPTIONAL_TEXT, "", "RFC 6384 §11", "202 502"),
     )
 )
+# fmt: on
 """Every verb that the server knows, implemented or not: one that no `@command` implements answers 502."""
