@@ -160,6 +160,15 @@ def test_a_subnegotiation_without_end_is_a_line_too_long() -> None:
     assert lines_of(*octet_by_octet(data), max_line=20) == expected
 
 
+@pytest.mark.parametrize("inside", [b"x" * 18, b"\xff\xff" * 9, b"x" * 7 + b"\xff\xf1" + b"\n" * 9])
+def test_the_length_of_a_subnegotiation_counts_to_its_end(inside: bytes) -> None:
+    # Eighteen octets and IAC SE are the twenty that are allowed; one more octet is too much.
+    for more, expected in ((b"", b"NOOP"), (b"x", LineTooLong(20))):
+        data = b"NO" + IAC + SB + inside + more + IAC + SE + b"OP\r\nPWD\r\n"
+        assert lines_of(data, max_line=20) == [expected, b"PWD"]
+        assert lines_of(*octet_by_octet(data), max_line=20) == [expected, b"PWD"]
+
+
 @pytest.mark.standard("TEL-854-SYNCH", "TEL-854-URG-BEFORE-DM")
 def test_abor_with_and_without_synch() -> None:
     # The same octets in-line, whether the client marks them urgent and sends a data mark or not.
