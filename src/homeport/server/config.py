@@ -85,9 +85,6 @@ class DataOptions(Section):
         description='The local port of active connections: "auto" is the control port minus one (20 beside 21), '
         "0 is any port.",
     )
-    lowest_active_port: Port = Field(
-        default=1024, description="PORT and EPRT to a lower port of the client are refused (RFC 2577)."
-    )
     passive_ports: Ports = Field(
         default=tuple(range(50000, 50020)),
         description="The ports of passive connections, which a router must forward; one serves any number of sessions.",

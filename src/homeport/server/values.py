@@ -3,6 +3,7 @@
 Each kind has a parser from what TOML gives to what the server uses, and where it is not plain a writer back to
 text; `forms.py` makes types of them. A parser raises OptionError. Paths and passwords depend on the file that they
 stand in; that is what `Origin` tells, and without one (a configuration made in a program) nothing on the disk is asked.
+What a parser gives it also takes, so that a program may say `DataOptions(active_port=None)`; TOML has no such values.
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ def parse_port(value: object) -> int:
 
 def parse_active_port(value: object) -> int | None:
     """A port, or None for "auto"."""
+    if value is None:
+        return None
     if isinstance(value, str):
         if value == "auto":
             return None
@@ -155,9 +158,9 @@ def parse_active_port(value: object) -> int | None:
 
 def parse_ports(value: object) -> tuple[int, ...] | None:
     """Ports in rising order from "50000-50009,50020", a number, or a list of both; None for 0 and "any"."""
-    if value in (0, "0", "any") and not isinstance(value, bool):
+    if value is None or (value in (0, "0", "any") and not isinstance(value, bool)):
         return None
-    parts = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else [value]
+    parts = value if isinstance(value, list | tuple) else value.split(",") if isinstance(value, str) else [value]
     ports: set[int] = set()
     for part in parts:
         ports.update(_range(part))
@@ -331,6 +334,8 @@ def parse_access(value: object) -> frozenset[Permission]:
             return _ACCESS[value]
         one = f"[{quote(value)}]" if value in _PERMISSIONS else None
         raise OptionError(f'{quote(value)} is no access: "read", "read-write" or a list', one or near(value, _ACCESS))
+    if isinstance(value, frozenset) and all(isinstance(one, Permission) for one in value):
+        return value
     if not isinstance(value, list):
         raise OptionError('access is "read", "read-write" or a list of permissions')
     for name in value:
@@ -348,6 +353,9 @@ def write_access(access: frozenset[Permission]) -> str:
 
 
 def parse_prefix(value: object) -> VirtualPath:
+    """A path of the user's own tree."""
+    if isinstance(value, VirtualPath):
+        return value
     if not isinstance(value, str) or not value.startswith("/"):
         raise OptionError(f'{quote(value)} is no path of this user: it begins with "/"', quote(f"/{value}"))
     try:
@@ -356,8 +364,10 @@ def parse_prefix(value: object) -> VirtualPath:
         raise OptionError(str(error)) from None
 
 
-def parse_umask(value: object) -> int:
-    """From octal text. A number would be read as decimal: `umask = 22` is not 022."""
+def parse_umask(value: object, info: ValidationInfo) -> int:
+    """From octal text. A number of a file is refused, being decimal: `umask = 22` is not 022."""
+    if info.context is None and isinstance(value, int) and 0 <= value <= 0o777:
+        return value
     if not isinstance(value, str) or not re.fullmatch(r"(?:0o)?[0-7]{1,4}", value) or int(value, 8) > 0o777:
         hint = quote(f"{value:03o}") if isinstance(value, int) and value in (0o22, 0o77, 0o27, 0o2) else None
         raise OptionError('a umask is octal digits in quotation marks, such as "022"', hint)
