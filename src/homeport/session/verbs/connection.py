@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from homeport.data.address import decide
 from homeport.data.offer import Offer
 from homeport.data.ports import NoPortFree
-from homeport.protocol.argument import EPSV_ALL, HostPort, Passive
+from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.refusal import Refusal
@@ -49,7 +49,7 @@ def pasv(context: Context, _: None) -> Reply:
     return Reply(Code.PASSIVE, f"Entering Passive Mode ({numbers})")
 
 
-def epsv(context: Context, family: int | Passive | None) -> Reply:
+def epsv(context: Context, family: FamilyRequest) -> Reply:
     """EPSV: only the port is told; address and protocol are those of the control connection (RFC 2428 §3)."""
     session = context.session
     if family is EPSV_ALL:

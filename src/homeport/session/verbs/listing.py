@@ -7,7 +7,6 @@ a million entries costs the memory of one chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
 
 from homeport.accounts.model import Permission
 from homeport.data.transfer import Plan
@@ -107,10 +106,8 @@ def long_lines(context: Context, selection: Selection) -> Callable[[Item], str]:
         entry = item.entry
         if entry is None:
             return f"{item.name}:"
-        if not bare:
-            entry = copy(entry)
-            entry.name = item.name
-        return list_text(entry, owners.user(entry.owner), owners.group(entry.group), now)
+        shown = None if bare else item.name
+        return list_text(entry, owners.user(entry.owner), owners.group(entry.group), now, shown)
 
     return line
 

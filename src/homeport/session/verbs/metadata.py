@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from homeport.accounts.model import Permission
 from homeport.protocol.argument import FactsPath, TimePath
 from homeport.protocol.codec import encoded_size
@@ -13,12 +11,9 @@ from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.facts import Describer
 from homeport.session.refusal import Refusal
-from homeport.storage.base import IsADirectory, Kind, NotAFile, NotFound, Reader
+from homeport.storage.base import IsADirectory, Kind, NotAFile, NotFound
 
 from .site import permission_bits, set_mode, set_modified
-
-_READ_OCTETS = 256 * 1024
-
 
 def mlst(context: Context, path: VirtualPath | None) -> Reply:
     """MLST: one object, named fully, on the control connection (RFC 3659 §7.2)."""
@@ -53,15 +48,7 @@ def size(context: Context, path: VirtualPath) -> Reply:
         # No estimate may be given (§4), and to count means to read it all.
         raise Refusal(Code.UNAVAILABLE, f"{path}: too large to be counted in TYPE A; use TYPE I")
     with storage.open_read(path) as reader:
-        return Reply(Code.FILE_STATUS, str(encoded_size(_contents(reader))))
-
-
-def _contents(reader: Reader) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(min(_READ_OCTETS, max(reader.size, 1))))
-    offset = 0
-    while octets := reader.read_into(buffer, offset):
-        yield buffer[:octets]
-        offset += octets
+        return Reply(Code.FILE_STATUS, str(encoded_size(reader.chunks())))
 
 
 def mdtm(context: Context, path: VirtualPath) -> Reply:

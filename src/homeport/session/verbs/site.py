@@ -23,7 +23,7 @@ class _Service:
 
 def site(context: Context, text: str) -> Reply:
     """SITE: hand over to one of the services below; 504 for any other."""
-    name, _, argument = text.strip(" ").partition(" ")
+    name, _, argument = text.partition(" ")
     service = _SERVICES.get(name.upper())
     if service is None:
         raise Refusal(Code.BAD_PARAMETER, f"SITE {name.upper()} is not known here; SITE HELP lists what is")

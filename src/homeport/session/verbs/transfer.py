@@ -12,7 +12,7 @@ from homeport.accounts.model import Permission
 from homeport.data.transfer import Plan
 from homeport.events.types import Direction
 from homeport.protocol.argument import Representation
-from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
+from homeport.protocol.codec import AsciiDecoder, AsciiEncoder, locate
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
@@ -96,22 +96,37 @@ def _open(context: Context, path: VirtualPath, access: Access, offset: int) -> W
 
 def _upload(context: Context, path: VirtualPath, access: Access, offset: int, *, existing: bool) -> Reply:
     session = context.session
+    after_cr = False
     if offset and not session.binary:
-        # The offset counts octets of the transfer; where that is in the file depends on its line ends (RFC 3659 §5.3).
-        raise Refusal(Code.RESTART_INVALID, "An upload can be resumed in TYPE I only")
+        offset, after_cr = _stored_position(context, path, offset)
     writer = _open(context, path, access, offset)
     appended = existing and (access is Access.APPEND or offset > 0)
     begin = f" from byte {writer.position}" if writer.position else ""
-    return _receive(context, path, writer, f"Ready to receive {path.name}{begin}", appended=appended)
+    opening = f"Ready to receive {path.name}{begin}"
+    return _receive(context, path, writer, opening, appended=appended, after_cr=after_cr)
 
 
-def _receive(context: Context, path: VirtualPath, writer: Writer, opening: str, *, appended: bool) -> Reply:
+def _stored_position(context: Context, path: VirtualPath, offset: int) -> tuple[int, bool]:
+    """In TYPE A the REST offset counts octets of the transfer: where that is in the file (RFC 3659 §5.3)."""
+    try:
+        with context.storage.open_read(path) as reader:
+            position = locate(reader.chunks(), offset)
+    except NotFound:
+        raise BadOffset(path) from None
+    if position is None:
+        raise BadOffset(path)
+    return position.stored, position.after_cr
+
+
+def _receive(
+    context: Context, path: VirtualPath, writer: Writer, opening: str, *, appended: bool, after_cr: bool = False
+) -> Reply:
     session = context.session
     # Whatever happens before the transfer has an outcome of its own leaves nothing behind.
     with writer:
         plan = Plan(
             writer=writer,
-            codec=None if session.binary else AsciiDecoder(),
+            codec=None if session.binary else AsciiDecoder(after_cr=after_cr),
             stall=context.services.policy.data_seconds,
         )
         result = exchange(context, plan, Account(Direction.UPLOAD, path.text, appended), opening)
