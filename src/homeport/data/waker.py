@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+
 class Waker:
     """A descriptor that becomes readable: an eventfd on Linux, elsewhere one end of a pair of sockets."""
 

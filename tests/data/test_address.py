@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeport.data.address import PRIVATE, Decision, Rule, Rules, decide
+
+RULES = Rules(explicit=(Rule(ip_network("10.8.0.0/16"), "10.8.0.1"),), external="203.0.113.5")
+
+
+@pytest.mark.parametrize(
+    ("rules", "client", "local", "address", "reason"),
+    [
+        (RULES, "10.8.3.4", "192.168.1.10", "10.8.0.1", "a rule names it for clients in 10.8.0.0/16"),
+        (RULES, "192.168.1.20", "192.168.1.10", "192.168.1.10", "the client is on the local network 192.168.0.0/16"),
+        (RULES, "127.0.0.1", "127.0.0.1", "127.0.0.1", "the client is on the local network 127.0.0.0/8"),
+        (RULES, "8.8.8.8", "192.168.1.10", "203.0.113.5", "it is the external address (configured)"),
+        (RULES, "100.64.3.4", "192.168.1.10", "203.0.113.5", "it is the external address"),
+        (Rules(), "8.8.8.8", "192.168.1.10", "192.168.1.10", "no external address is known; it is private"),
+        (Rules(), "8.8.8.8", "9.9.9.9", "9.9.9.9", "the client is connected to it"),
+        (Rules(), "::ffff:8.8.8.8", "::ffff:9.9.9.9", "9.9.9.9", "the client is connected to it"),
+        # A router's IPv4 address is no use to a client that came over IPv6.
+        (RULES, "2606:4700::1", "2600::1", "2600::1", "the client is connected to it"),
+        (RULES, "fe80::2%eth0", "fe80::1%eth0", "fe80::1", "the client is on the local network fe80::/10"),
+        (
+            Rules(local_networks=(*PRIVATE, ip_network("198.18.0.0/24")), external="203.0.113.5"),
+            "198.18.0.7", "198.18.0.1", "198.18.0.1", "the client is on the local network 198.18.0.0/24",
+        ),
+        (
+            Rules(external="203.0.113.5", external_origin="told by the router (UPnP)"),
+            "8.8.8.8", "192.168.1.10", "203.0.113.5", "it is the external address (told by the router (UPnP))",
+        ),
+    ],
+)
+def test_the_order_of_the_rules(rules: Rules, client: str, local: str, address: str, reason: str) -> None:
+    decision = decide(rules, client, local)
+    assert decision.address == address
+    assert decision.reason.startswith(reason)
+
+
+def test_the_first_rule_that_fits_counts() -> None:
+    rules = Rules(explicit=(Rule(ip_network("10.0.0.0/8"), "10.0.0.1"), Rule(ip_network("10.8.0.0/16"), "10.8.0.1")))
+    assert decide(rules, "10.8.0.9", "10.0.0.1") == Decision("10.0.0.1", "a rule names it for clients in 10.0.0.0/8")
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0", "::"])
+def test_every_address_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be announced"):
+        Rule(ip_network("10.0.0.0/8"), text)
+    with pytest.raises(ValueError, match="cannot be announced"):
+        Rules(external=text)
+    with pytest.raises(ValueError, match="not the end of a connection"):
+        decide(Rules(), "8.8.8.8", text)
+
+
+@given(
+    st.ip_addresses(),
+    st.ip_addresses().filter(lambda one: not one.is_unspecified and getattr(one, "ipv4_mapped", None) is None),
+)
+def test_the_answer_is_of_the_family_of_the_connection(client: object, local: object) -> None:
+    decision = decide(RULES, str(client), str(local))
+    assert ip_address(decision.address).version == ip_address(str(local)).version
+    assert not ip_address(decision.address).is_unspecified

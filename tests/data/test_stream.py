@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from homeport.data.readiness import ready
+from homeport.data.stream import PlainStream, WantRead, WantWrite, reset
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+def read_all(client: socket.socket) -> bytes:
+    parts = []
+    while part := client.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def repeat(call: Callable[[], int]) -> NoReturn:
+    while True:
+        call()
+
+
+def test_octets_both_ways(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    assert stream.fileno() == server.fileno()
+    buffer = memoryview(bytearray(10))
+    with pytest.raises(WantRead):
+        stream.read_into(buffer)
+    assert stream.pending() == 0
+    client.sendall(b"hello")
+    ready((server.fileno(),), (), 5)
+    assert stream.read_into(buffer) == 5
+    assert bytes(buffer[:5]) == b"hello"
+    assert stream.write(memoryview(b"world")) == 5
+    stream.finish()
+    assert read_all(client) == b"world"
+
+
+def test_a_blocking_socket_is_made_non_blocking(pair: Pair) -> None:
+    server, _ = pair
+    server.setblocking(True)
+    with pytest.raises(WantRead):
+        PlainStream(server).read_into(memoryview(bytearray(1)))
+
+
+def test_a_full_socket_wants_to_write(pair: Pair) -> None:
+    server, _ = pair
+    stream = PlainStream(server)
+    chunk = memoryview(bytes(1 << 20))
+    with pytest.raises(WantWrite):
+        repeat(lambda: stream.write(chunk))
+
+
+@pytest.mark.skipif(not PlainStream.zero_copy, reason="no sendfile")
+def test_send_file(pair: Pair, tmp_path: object) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    path = f"{tmp_path}/file"
+    with open(path, "wb") as file:
+        file.write(b"0123456789")
+    with open(path, "rb") as file:
+        assert stream.send_file(file.fileno(), 2, 5) == 5
+        assert stream.send_file(file.fileno(), 10, 5) == 0
+        assert file.tell() == 0
+    stream.finish()
+    assert read_all(client) == b"23456"
+
+
+@pytest.mark.skipif(not PlainStream.zero_copy, reason="no sendfile")
+def test_send_file_into_a_full_socket(pair: Pair, tmp_path: object) -> None:
+    stream = PlainStream(pair[0])
+    with open(f"{tmp_path}/file", "w+b") as file:
+        file.truncate(64 << 20)
+        with pytest.raises(WantWrite):
+            repeat(lambda: stream.send_file(file.fileno(), 0, 64 << 20))
+
+
+def test_the_end_of_the_peer_is_told(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    client.shutdown(socket.SHUT_WR)
+    ready((server.fileno(),), (), 5)
+    assert stream.read_into(memoryview(bytearray(1))) == 0
+    stream.finish()
+    assert client.recv(1) == b""
+
+
+@pytest.mark.standard("959-3.2-CLOSE-1")
+def test_finish_ends_in_order(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    stream.write(memoryview(b"data"))
+    stream.finish()
+    assert read_all(client) == b"data"
+    stream.abort()  # nothing is left to abort
+
+
+def test_finish_after_the_peer_has_closed_its_half(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    client.shutdown(socket.SHUT_WR)
+    ready((server.fileno(),), (), 5)
+    stream.write(memoryview(b"data"))
+    stream.finish()
+    assert read_all(client) == b"data"
+
+
+def test_unread_input_does_not_turn_the_end_into_a_reset(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    client.sendall(b"nobody asked for this" * 10000)
+    ready((server.fileno(),), (), 5)
+    stream.write(memoryview(b"data"))
+    with pytest.raises(WantRead):
+        stream.finish()
+    # A close would have been a reset here, and with it the data could be gone.
+    assert read_all(client) == b"data"
+    client.sendall(b"and more")
+    ready((server.fileno(),), (), 5)
+    with pytest.raises(WantRead):
+        stream.finish()
+    client.close()
+    ready((server.fileno(),), (), 5)
+    stream.finish()
+    assert server.fileno() == -1
+
+
+def test_finish_tells_that_the_peer_was_gone(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    stream.write(memoryview(b"data"))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    ready((server.fileno(),), (), 5)
+    with pytest.raises(ConnectionResetError):
+        stream.finish()
+    stream.abort()
+    assert server.fileno() == -1
+
+
+def test_abort_is_a_reset(pair: Pair) -> None:
+    server, client = pair
+    stream = PlainStream(server)
+    stream.write(memoryview(b"half a file"))
+    stream.abort()
+    stream.abort()
+    with pytest.raises(ConnectionResetError):
+        read_all(client)
+
+
+def test_reset_of_a_dead_connection_raises_nothing(pair: Pair) -> None:
+    server, client = pair
+    reset(client)
+    reset(server)
+    reset(server)
+    assert server.fileno() == -1
+
+
+def test_a_descriptor_is_not_left_open(pair: Pair) -> None:
+    server, _ = pair
+    number = server.fileno()
+    PlainStream(server).abort()
+    with pytest.raises(OSError):
+        os.fstat(number)

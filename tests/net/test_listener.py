@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from homeport.net import listener as module
+from homeport.net.listener import accept, endpoint, listen, plain, text_of
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    with listen(request.param, 0) as one:
+        yield one
+
+
+def test_accepted_sockets_are_ready_for_use(listening: socket.socket) -> None:
+    with socket.create_connection(listening.getsockname()[:2]) as client:
+        connection, peer = accept(listening)
+        with connection:
+            assert peer == client.getsockname()[:2]
+            assert connection.gettimeout() == 0
+            assert not connection.get_inheritable()
+            # On Linux nobody has set these but on the listening socket.
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+def test_accept_does_not_wait(listening: socket.socket) -> None:
+    with pytest.raises(BlockingIOError):
+        accept(listening)
+
+
+def test_ipv6_leaves_ipv4_alone() -> None:
+    with listen("::", 0) as six, listen("0.0.0.0", six.getsockname()[1]) as four:
+        assert six.getsockname()[1] == four.getsockname()[1]
+
+
+def test_a_port_in_time_wait_can_be_taken_again() -> None:
+    with listen("127.0.0.1", 0) as first:
+        address = first.getsockname()
+        client = socket.create_connection(address)
+        accept(first)[0].close()  # the server closes first and has the TIME_WAIT
+        assert client.recv(1) == b""
+        client.close()
+    listen(*address).close()
+
+
+def test_a_port_that_is_taken() -> None:
+    with listen("127.0.0.1", 0) as first, pytest.raises(OSError) as caught:
+        listen(*first.getsockname())
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+class Failing:
+    """A listening socket whose connections break while they wait."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = list(numbers)
+
+    def accept(self) -> None:
+        number = self._numbers.pop(0)
+        raise OSError(number, "")
+
+
+def test_a_connection_that_broke_while_it_waited_is_passed_over() -> None:
+    with pytest.raises(BlockingIOError):
+        accept(Failing(errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", sorted(module.SHORTAGE))
+def test_a_shortage_is_raised(number: int) -> None:
+    with pytest.raises(OSError) as caught:
+        accept(Failing(number))  # type: ignore[arg-type]
+    assert caught.value.errno == number
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:c000:0201", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("::1", "::1"),
+    ],
+)
+def test_plain(address: str, expected: str) -> None:
+    assert plain(address) == expected
+
+
+def test_scopes_survive_as_text() -> None:
+    assert text_of(("fe80::1", 21, 0, 3)) == ("fe80::1%3", 21)
+    assert text_of(("::1", 21, 0, 0)) == ("::1", 21)
+    assert text_of(("192.0.2.1", 21)) == ("192.0.2.1", 21)
+    assert endpoint("fe80::1%3", 21) == ("fe80::1", 21, 0, 3) or endpoint("fe80::1%3", 21)[3:] == (3,)
+    assert endpoint("192.0.2.1", 21) == ("192.0.2.1", 21)
+
+
+def test_a_name_is_not_resolved() -> None:
+    with pytest.raises(OSError):
+        endpoint("localhost%1", 21)
