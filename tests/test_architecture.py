@@ -54,7 +54,9 @@ DANGERS: dict[str, set[str]] = {
         "net.interfaces",
         "net.listener",
         "server.admission",
+        "server.build",
         "server.door",
+        "server.listening",
         "server.operation",
         "server.sessions",
         "session.control",
@@ -65,12 +67,19 @@ DANGERS: dict[str, set[str]] = {
     "ssl": set(),
     "ctypes": {"storage.linux"},
     "subprocess": set(),
-    "thread": {"server.lobby", "server.operation", "server.threads"},
+    "thread": {
+        "cli.running",
+        "server.lobby",
+        "server.operation",
+        "server.threads",
+        "testing.storage_contract",
+    },
     "files": {
         "accounts.database",
         "cli.state",
         "events.logfile",
         "net.certificates",
+        "server.build",
         "server.door",
         "server.load",
         "storage.beneath",
@@ -84,6 +93,9 @@ DANGERS: dict[str, set[str]] = {
 }
 """Exactly these modules import `socket`, `ssl`, `ctypes` or `subprocess`, start threads, or open and change files by
 name. Nothing of a client's may reach a file but through `storage`."""
+
+LONG = {"testing.storage_contract"}  # a suite of tests, a few lines for each promise of the contract
+"""The only modules that may have more than 500 lines."""
 
 _IMPORTS = {
     "socket": "socket",
@@ -241,14 +253,16 @@ def test_adapters_are_imported_by_the_builder_only_and_lazily() -> None:
 @pytest.mark.parametrize("danger", DANGERS)
 def test_only_the_named_modules_do_what_is_dangerous(danger: str) -> None:
     doing = {name for name, path in MODULES.items() if danger in dangers(path.read_text("utf-8"))}
-    assert doing == DANGERS[danger]
+    assert sorted(doing - DANGERS[danger]) == [], "they do it, and are not in the table"
+    assert sorted(DANGERS[danger] - doing) == [], "they are in the table, and do not do it"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_says_what_it_is_and_is_not_too_long(module: str) -> None:
     source = MODULES[module].read_text("utf-8")
     assert ast.get_docstring(ast.parse(source)), "a module's head says what it is"
-    assert source.count("\n") <= 500
+    lines = source.count("\n")
+    assert lines <= 500 or module in LONG
 
 
 def test_tools_are_not_too_long() -> None:
