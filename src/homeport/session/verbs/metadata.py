@@ -15,6 +15,7 @@ from homeport.storage.base import IsADirectory, Kind, NotAFile, NotFound
 
 from .site import permission_bits, set_mode, set_modified
 
+
 def mlst(context: Context, path: VirtualPath | None) -> Reply:
     """MLST: one object, named fully, on the control connection (RFC 3659 §7.2)."""
     where = context.session.place if path is None else path
