@@ -13,7 +13,7 @@ SOURCES := src tests tools $(wildcard bench)
 .DEFAULT_GOAL := test
 
 serve: .venv/run.stamp
-	$(BIN)/homeport serve $(DIR)
+	$(BIN)/homeport serve "$(patsubst ~/%,$(HOME)/%,$(DIR))"
 
 test: lint types tests
 	$(BIN)/python tools/conformance.py --check
