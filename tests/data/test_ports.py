@@ -194,6 +194,18 @@ def test_a_connection_for_a_parked_session_is_kept_for_it(pool: Pool, control: C
     meet(parked, control, early, timeout=0)
 
 
+def test_who_waits_is_woken_when_another_thread_was_quicker_to_accept(
+    pool: Pool, control: Control, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    ports = pool(1)
+    offer = ports.offer("127.0.0.2", HERE, 0)
+    waiting = Meanwhile(lambda: offer.wait(control, 60))
+    wait_until(lambda: offer.waker is not None)
+    # Nothing ever shows at the port: it was accepted before the poll looked.
+    assert ports._hand_over(offer.place, "127.0.0.2", pair[0]) == (offer, False)
+    assert waiting.result() is pair[0]
+
+
 def test_after_accept_the_port_is_free_for_the_same_client(pool: Pool, control: Control, connect: Connect) -> None:
     ports = pool(1)
     kept = []
