@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from homeport.cli.summary import Login, Place, Secret, Summary, render, url
+from homeport.cli.share import Secret
+from homeport.cli.summary import Login, Place, Summary, render, url
 
 FIRST = Summary(
     version="0.1.0",
@@ -23,6 +24,7 @@ FIRST = Summary(
     control_port=2121,
     passive_ports=tuple(range(50000, 50020)),
     active_port=2120,
+    state=None,
     why_port="Port 21 may not be bound by this user, so this is port 2121.",
 )
 
@@ -38,7 +40,8 @@ def test_the_first_start() -> None:
         "  the internet   ftp://home@203.0.113.7:2121/  once the router forwards the ports below\n"
         "\n"
         "Log in as\n"
-        "  home           may read and write; password k7mq-x3fp-9dtr-w2hn  (shown this once, kept as a hash)\n"
+        "  home           may read and write\n"
+        "                 password: k7mq-x3fp-9dtr-w2hn  (shown this once)\n"
         "\n"
         "Ports\n"
         "  control        2121\n"
@@ -56,13 +59,15 @@ def test_the_first_start() -> None:
 def test_a_later_start_says_how_to_set_a_new_password() -> None:
     later = replace(FIRST, login=Login("home", Secret.KEPT, None, read_only=True))
     assert (
-        "  home           may read only; the password was shown at the first start; "
-        "to set a new one: homeport user password home\n"
+        "  home           may read only\n"
+        "                 password: shown at the first start; to set a new one: homeport user password home\n"
     ) in render(later)
+    elsewhere = render(replace(later, state="/my state"))
+    assert "homeport user password home --state '/my state'\n" in elsewhere
 
 
 def test_a_password_that_was_given_is_not_repeated() -> None:
-    assert "may read and write; the password is the one you gave\n" in render(
+    assert "password: the one you gave\n" in render(
         replace(FIRST, login=Login("home", Secret.GIVEN, None, read_only=False))
     )
 

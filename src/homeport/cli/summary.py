@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from shlex import quote
 
 from homeport.events.text import ranges, visible
 
+from .share import Secret
+
 _FTP = 21
 _LABEL = 14
-
-
-class Secret(Enum):
-    """What is to be said of the password of the user that `serve` made."""
-
-    SHOWN = auto()
-    """It was generated just now: this is the one time that it is shown."""
-    GIVEN = auto()
-    """Whoever started the server gave it."""
-    KEPT = auto()
-    """It is that of an earlier start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +26,8 @@ class Login:
     secret: Secret
     password: str | None
     read_only: bool
+    unwritable: bool = False
+    """Whether the system forbids what Homeport would allow: this process may not write to the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +59,8 @@ class Summary:
     control_port: int
     passive_ports: Sequence[int]
     active_port: int
+    state: str | None
+    """The state directory, where it is not the platform's."""
     why_port: str | None
     """Why it is not the port that was to be expected."""
 
@@ -123,7 +118,9 @@ def _logins(summary: Summary) -> list[tuple[str, str]]:
     login = summary.login
     if login is not None:
         may = "may read only" if login.read_only else "may read and write"
-        rows.append((visible(login.name), f"{may}; {_secret(login)}"))
+        if login.unwritable:
+            may = "may read (the system does not let this program write there)"
+        rows += [(visible(login.name), may), ("", _secret(login, summary.state))]
     if summary.anonymous is not None:
         may = "read and write" if summary.anonymous_writes else "read"
         rows.append(("anonymous", f"anybody may {may} {visible(summary.anonymous)}"))
@@ -135,17 +132,16 @@ def _logins(summary: Summary) -> list[tuple[str, str]]:
     return rows
 
 
-def _secret(login: Login) -> str:
+def _secret(login: Login, state: str | None) -> str:
     match login.secret:
         case Secret.SHOWN:
-            return f"password {login.password}  (shown this once, kept as a hash)"
+            return f"password: {login.password}  (shown this once)"
         case Secret.GIVEN:
-            return "the password is the one you gave"
+            return "password: the one you gave"
         case Secret.KEPT:
-            return (
-                "the password was shown at the first start; "
-                f"to set a new one: homeport user password {visible(login.name)}"
-            )
+            again = f"homeport user password {quote(login.name)}"
+            where = f" --state {quote(state)}" if state is not None else ""
+            return f"password: shown at the first start; to set a new one: {visible(again + where)}"
 
 
 def _ports(summary: Summary) -> list[tuple[str, str]]:

@@ -175,13 +175,14 @@ class Console:
     When the stream fails, because the terminal is gone, that is logged once and the Console falls silent.
     """
 
-    def __init__(self, stream: TextIO, *, colour: bool | None = None) -> None:
-        """*colour* None: as `wants_colour` says."""
+    def __init__(self, stream: TextIO, *, colour: bool | None = None, traces: bool = False) -> None:
+        """*colour* None: as `wants_colour` says. *traces*: the trace of a Failed follows its line."""
         self._stream = stream
         self._colour = wants_colour(stream) if colour is None else colour
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._lock = threading.Lock()
         self._day: tuple[int, int, int] | None = None
+        self._traces = traces
         self._silent = False
         # Some events name the session only; these are the address and the user of those that are open.
         self._addresses: dict[int, str] = {}
@@ -201,6 +202,8 @@ class Console:
                     self._addresses.pop(session, None)
                     self._users.pop(session, None)
             self._write(self._line(event.at, said))
+            if self._traces and isinstance(event, Failed):
+                self._write("".join(f"    {visible(line)}\n" for line in event.trace.splitlines()))
 
     def _line(self, at: float, said: Sentence) -> str:
         moment = time.localtime(at)
