@@ -79,7 +79,9 @@ def test_a_size_never_shows_four_digits_where_a_greater_unit_exists(octets: int)
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (-0.5, "0 ms"),
+        (-0.5, "under 1 ms"),
+        (0.00005, "under 1 ms"),
+        (0.0006, "1 ms"),
         (0.0031, "3 ms"),
         (0.0996, "0.10 s"),
         (0.31, "0.31 s"),

@@ -35,6 +35,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 """Name of the command: module, name in it, and what the overview says."""
 
 
+_CODES = (
+    "Exit codes: 0 done, 1 it could not be done, 2 wrong command line or configuration, 70 a fault in Homeport, "
+    "130 interrupted."
+)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported one by one, each when it is asked for."""
 
@@ -55,7 +61,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup, epilog=_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, "-V", "--version", prog_name="homeport", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the trace of a failure.")
 def cli(debug: bool) -> None:

@@ -257,7 +257,8 @@ def outside(config: Config, port: int, network: Sequence[Place]) -> Place | None
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    # The terminal has written "^C" at the start of the line; go over it.
+    click.echo(f"\r{text}" if sys.stderr.isatty() else text, err=True)
 
 
 def _keep_silent(text: str) -> None:

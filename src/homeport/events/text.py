@@ -61,9 +61,11 @@ def rate(octets: int, seconds: float) -> str | None:
 
 
 def duration(seconds: float) -> str:
-    """`3 ms`, `0.31 s`, `12.3 s`, `2 min 5 s`, `1 h 2 min`."""
+    """`under 1 ms`, `3 ms`, `0.31 s`, `12.3 s`, `2 min 5 s`, `1 h 2 min`."""
+    if seconds < 0.0005:
+        return "under 1 ms"
     if seconds < 0.0995:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE - 0.05:
         return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     whole = round(seconds)
