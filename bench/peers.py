@@ -1,0 +1,286 @@
+"""The servers that are measured, each started on loopback as a process of ours with an equal task.
+
+Equal means: one user `bench`, confined to the same directory; the cheapest password check each of them has, so that
+`log in` measures the server and not a hash; no TLS, no reverse DNS, no ident; transfers are not logged; a passive
+range of 2000 ports of its own; no limit on sessions or on the length of a listing. Everything else is the server's
+default: sendfile, process model, sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from meter import Meter
+
+USER, PASSWORD = "bench", "bench"
+# crypt(3) of "bench" in its MD5 form: the cheapest that all three daemons take.
+PASSWORD_MD5 = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
+NOBODY = 65534
+
+
+class CannotRun(Exception):
+    """A peer cannot be measured on this system; the text says why and goes into the table's notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server works: the tree it serves, a directory for its own files, its ports, the unpacked peers."""
+
+    root: Path
+    own: Path
+    port: int
+    passive: tuple[int, int]
+    peers: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is executed, and with which additions to the environment."""
+
+    argv: list[str]
+    environment: dict[str, str]
+
+
+def _unpacked(place: Place, program: str) -> tuple[str, dict[str, str]]:
+    """The path of an unpacked program and the environment in which it finds its libraries."""
+    if os.geteuid() != 0:
+        raise CannotRun("needs root to change to its user and root directory")
+    path = place.peers / "root" / program
+    if not path.exists():
+        raise CannotRun("is not unpacked: run tools/peers.sh")
+    libraries = {str(p.parent) for p in (place.peers / "root").rglob("*.so.*")}
+    return str(path), {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
+
+
+def vsftpd(place: Place) -> Launch:
+    """Guests checked through PAM by pam_pwdfile, its usual way to have virtual users. PAM reads its service files only
+    from /etc/pam.d, so vsftpd gets a mount namespace in which our directory lies there; the system's stays as it is."""
+    program, environment = _unpacked(place, "usr/sbin/vsftpd")
+    pam, jail, users = place.own / "pam.d", place.own / "empty", place.own / "users"
+    pam.mkdir()
+    jail.mkdir()
+    users.write_text(f"{USER}:{PASSWORD_MD5}\n")
+    module = next((place.peers / "root").rglob("pam_pwdfile.so"))
+    (pam / "vsftpd").write_text(f"auth required {module} pwdfile {users}\naccount required pam_permit.so\n")
+    settings = {
+        "background": "NO",
+        "listen": "YES",
+        "listen_address": "127.0.0.1",
+        "listen_port": place.port,
+        "pasv_min_port": place.passive[0],
+        "pasv_max_port": place.passive[1],
+        "anonymous_enable": "NO",
+        "local_enable": "YES",
+        "write_enable": "YES",
+        "guest_enable": "YES",
+        "guest_username": "daemon",  # it has a home that exists, which vsftpd wants although local_root follows
+        "virtual_use_local_privs": "YES",
+        "local_root": place.root,
+        "allow_writeable_chroot": "YES",
+        "pam_service_name": "vsftpd",
+        "secure_chroot_dir": jail,
+        "xferlog_enable": "NO",
+        "max_per_ip": 0,
+        "max_clients": 0,
+    }
+    config = place.own / "vsftpd.conf"
+    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    inside = f"mount --bind {shlex.quote(str(pam))} /etc/pam.d && exec {shlex.join([program, str(config)])}"
+    return Launch(["unshare", "--mount", "sh", "-c", inside], environment)
+
+
+def proftpd(place: Place) -> Launch:
+    """A password file of its own (AuthUserFile); mod_delay off, since its pauses would be counted as time of ours."""
+    program, environment = _unpacked(place, "usr/sbin/proftpd")
+    users = place.own / "users"
+    users.write_text(f"{USER}:{PASSWORD_MD5}:{NOBODY}:{NOBODY}::{place.root}:/bin/sh\n")
+    users.chmod(0o600)
+    config = place.own / "proftpd.conf"
+    config.write_text(f"""
+ServerName bench
+ServerType standalone
+DefaultAddress 127.0.0.1
+SocketBindTight on
+UseIPv6 off
+Port {place.port}
+PassivePorts {place.passive[0]} {place.passive[1]}
+User nobody
+Group nogroup
+DefaultRoot ~
+AuthOrder mod_auth_file.c
+AuthUserFile {users}
+RequireValidShell off
+AllowOverwrite on
+UseReverseDNS off
+DelayEngine off
+WtmpLog off
+TransferLog none
+SystemLog none
+ScoreboardFile {place.own}/scoreboard
+PidFile {place.own}/pid
+MaxInstances none
+""")
+    return Launch([program, "--nodaemon", "--quiet", "--config", str(config)], environment)
+
+
+def pure_ftpd(place: Place) -> Launch:
+    """A PureDB of virtual users; 9000 sessions, of one address too, and listings of 20,000 entries allowed."""
+    program, environment = _unpacked(place, "usr/sbin/pure-ftpd")
+    users, database = place.own / "users", place.own / "users.pdb"
+    users.write_text(f"{USER}:{PASSWORD_MD5}:{NOBODY}:{NOBODY}::{place.root}/./::::::::::::\n")
+    make = str(place.peers / "root/usr/bin/pure-pw")
+    subprocess.run([make, "mkdb", str(database), "-f", str(users)], check=True, env={**os.environ, **environment})
+    argv = [program, "-S", f"127.0.0.1,{place.port}", "-l", f"puredb:{database}", "-E", "-H", "-A", "-u", "1"]
+    argv += ["-p", f"{place.passive[0]}:{place.passive[1]}", "-g", str(place.own / "pid"), "-f", "none"]
+    argv += ["-c", "9000", "-C", "9000", "-L", "20000:5"]
+    return Launch(argv, environment)
+
+
+_PYFTPDLIB = """
+import logging, sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+root, port, low, high, user, password = sys.argv[1:]
+logging.basicConfig(level=logging.ERROR)
+authorizer = DummyAuthorizer()
+authorizer.add_user(user, password, root, perm="elradfmwMT")
+FTPHandler.authorizer = authorizer
+FTPHandler.passive_ports = range(int(low), int(high) + 1)
+server = FTPServer(("127.0.0.1", int(port)), FTPHandler, backlog=512)
+server.max_cons = 9000
+server.serve_forever()
+"""
+
+
+def pyftpdlib(place: Place) -> Launch:
+    """One process, one loop (its default), plain passwords in memory."""
+    try:
+        import pyftpdlib as package
+    except ImportError as error:
+        raise CannotRun("is not installed: pip install pyftpdlib") from error
+    del package
+    ports = [str(place.port), str(place.passive[0]), str(place.passive[1])]
+    return Launch([sys.executable, "-c", _PYFTPDLIB, str(place.root), *ports, USER, PASSWORD], {})
+
+
+def homeport(place: Place) -> Launch:
+    """As `homeport serve --config` runs it; a plain password, the events of sessions and transfers to nowhere."""
+    config = place.own / "homeport.toml"
+    config.write_text(f"""
+[server]
+state = "{place.own}/state"
+[listen]
+addresses = ["127.0.0.1"]
+port = {place.port}
+[data]
+passive_ports = "{place.passive[0]}-{place.passive[1]}"
+external_address = "none"
+[limits]
+sessions_per_address = 9000
+[[users]]
+name = "{USER}"
+password = "plain:{PASSWORD}"
+home = "{place.root}"
+access = "read-write"
+""")
+    config.chmod(0o600)
+    return Launch([sys.executable, "-m", "homeport", "serve", "--config", str(config)], {})
+
+
+SERVERS: dict[str, tuple[str, Callable[[Place], Launch]]] = {
+    "homeport": ("Homeport", homeport),
+    "vsftpd": ("vsftpd", vsftpd),
+    "proftpd": ("ProFTPD", proftpd),
+    "pure-ftpd": ("Pure-FTPd", pure_ftpd),
+    "pyftpdlib": ("pyftpdlib", pyftpdlib),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+class Running:
+    """One server under way: its process, its port, its meter."""
+
+    def __init__(self, name: str, kind: str, root: Path, work: Path, passive: tuple[int, int]) -> None:
+        self.name = name
+        self.title, prepare = SERVERS[kind]
+        own = work / name
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir(parents=True)
+        self.place = Place(root, own, free_port(), passive, work / "peers")
+        launch = prepare(self.place)
+        self.meter = Meter(name)
+        self.log = own / "output"
+        self.process = self._start(launch)
+
+    @property
+    def port(self) -> int:
+        return self.place.port
+
+    def _start(self, launch: Launch) -> subprocess.Popen[bytes]:
+        def prepare() -> None:
+            self.meter.enter()
+            _die_with_parent()
+
+        with self.log.open("wb") as output:
+            process = subprocess.Popen(
+                launch.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **launch.environment},
+                preexec_fn=prepare,  # noqa: PLW1509 - one thread here: nothing can deadlock between fork and exec
+                start_new_session=True,
+            )
+        self.meter.pids.append(process.pid)
+        self.process = process
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as control:
+                if control.recv(3) == b"220":
+                    control.sendall(b"QUIT\r\n")
+                    return process
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.stop()
+        said = self.log.read_text(errors="replace").strip().splitlines()
+        raise CannotRun(f"did not start: {said[-1] if said else 'it said nothing'}")
+
+    def stop(self) -> None:
+        """Ends the server and every process of its tree, and removes its control group."""
+        tree = self.meter.processes()
+        for process in tree:
+            with contextlib.suppress(Exception):
+                process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for process in tree:
+            with contextlib.suppress(Exception):
+                process.kill()
+        self.meter.close()
