@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..address import kind
 from ..attempt import Attempt, Seen
 from ..causes import Cause, Diagnosis, Side
 from .facts import PASSIVE_INSTEAD, end, happened
@@ -10,19 +11,19 @@ from .facts import PASSIVE_INSTEAD, end, happened
 def private_requested(attempt: Attempt) -> Diagnosis:
     host = attempt.requested[0] if attempt.requested is not None else attempt.dialled or attempt.peer[0]
     if attempt.seen is Seen.FOREIGN:
-        sentence = f"{host} is a private address and not the one you come from; {PASSIVE_INSTEAD}"
+        sentence = f"{host} is not the address you come from, nor one of the internet; {PASSIVE_INSTEAD}"
         what = f"{attempt.mode.value} of {attempt.peer[0]} named {end(host, attempt.port)}; it was refused."
     else:
         tried = f"port {attempt.port} of your outside address was tried, in vain"
-        sentence = f"{host} is private, so {tried}; {PASSIVE_INSTEAD}"
+        sentence = f"{host} cannot be reached, so {tried}; {PASSIVE_INSTEAD}"
         what = happened(attempt)
     return Diagnosis(
         Cause.PRIVATE_REQUESTED,
         Side.CLIENT,
         sentence,
         what,
-        f"{host} is the client's address behind its router, and means nothing here; the router translates it to "
-        f"{attempt.peer[0]}, and does not let a connection from outside in."
+        f"{host} is {kind(host).value}, and means nothing here: the client is behind a router that translates it to "
+        f"{attempt.peer[0]} and does not let a connection from outside in."
         + (" It cannot read the address: the connection is encrypted." if attempt.control_protected else ""),
         (
             "Let the client use passive mode (EPSV or PASV).",
@@ -60,11 +61,13 @@ def low_port_requested(attempt: Attempt) -> Diagnosis:
 
 def source_port(attempt: Attempt) -> Diagnosis:
     port = attempt.source_port or 20
+    why = attempt.source_failure or "the system refuses it"
+    unused = f"The data port, {port}, could not be used: {why}."
     return Diagnosis(
         Cause.SOURCE_PORT,
         Side.SERVER,
         f"The server cannot come from its data port, which a firewall before you may want; {PASSIVE_INSTEAD}",
-        f"{happened(attempt)} The data port could not be used: {attempt.source_failure or 'it cannot be bound'}.",
+        unused if attempt.seen is Seen.NO_SOURCE_PORT else f"{happened(attempt)} {unused}",
         "Firewalls of clients often let in what comes from port 20 and nothing else.",
         (
             f"Let this program bind port {port} (on Linux the capability CAP_NET_BIND_SERVICE).",

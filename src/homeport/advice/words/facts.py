@@ -27,7 +27,7 @@ def dialled(attempt: Attempt) -> str:
     if attempt.mode.passive:
         told = attempt.announced or here
         named = f", which the answer to {attempt.mode.value} had named" if attempt.mode.names_address else ""
-        because = f" (because {attempt.reason})" if attempt.reason and attempt.mode.names_address else ""
+        because = f", because {attempt.reason}" if attempt.reason and attempt.mode.names_address else ""
         return f"{there} was to connect to {end(told, attempt.port)}{named}{because}"
     target = attempt.dialled or there
     asked = ""

@@ -167,20 +167,31 @@ def rewritten(attempt: Attempt) -> Diagnosis:
         seen = f"{attempt.announced} was sent, and {attempt.received} was read: a router on the way changed it."
     else:
         seen = "A router on the way reads FTP (an application-level gateway) and waits for other numbers than these."
-    side = Side.SERVER_ROUTER if attempt.mode.passive else Side.CLIENT_ROUTER
+    if attempt.mode.passive:
+        side = Side.SERVER_ROUTER
+        seen += (
+            " On the server's side such a gateway opens the port only for the server's own, inside address; with "
+            "data.external_address set it opens nothing."
+        )
+        cures: tuple[str, ...] = (
+            "Switch the FTP helper (ALG, conntrack helper) of the router off, and forward the passive range instead.",
+            'Or keep it, and set data.external_address = "none"; that works on port 21 and without TLS only.',
+            "Clients can use EPSV or TLS, which such a gateway does not rewrite.",
+        )
+    else:
+        side = Side.CLIENT_ROUTER
+        cures = (
+            "Let the client use passive mode (EPSV or PASV), or TLS, which such a gateway cannot read.",
+            "Or switch the FTP helper (ALG, conntrack helper) of the client's router off.",
+        )
     return Diagnosis(
         Cause.REWRITTEN,
         side,
         f"No data connection at port {attempt.port}: a router on the way rewrites FTP. Use TLS, or switch its FTP "
         "helper (ALG) off",
         happened(attempt),
-        f"{seen} On the server's side such a gateway opens the port only for the server's own, inside address; with "
-        "data.external_address set it opens nothing.",
-        (
-            "Switch the FTP helper (ALG, conntrack helper) of the router off, and forward the passive range instead.",
-            "Or keep it, and set no data.external_address (none); that works on port 21 and without TLS only.",
-            "Clients can use EPSV or TLS, which such a gateway does not rewrite.",
-        ),
+        seen,
+        cures,
     )
 
 
