@@ -22,6 +22,8 @@ from typing import Self
 
 from homeport.protocol.path import VirtualPath
 
+_CHUNK_OCTETS = 256 * 1024
+
 
 class StorageError(Exception):
     """What a storage raises; `path` is the client's own spelling, never a path of the host."""
@@ -115,7 +117,7 @@ class Entry:
     unique: str
     """Equal for all names of one object and for no others; a token (RFC 3659 §7.5.2), no raw inode."""
     target: str | None = None
-    """Of a symbolic link: its text, as `ls -l` shows behind the arrow. The other fields are those of what it points to."""
+    """Of a symbolic link: its text, as `ls -l` shows behind the arrow. All else is of what it points to."""
 
 
 class Access(Enum):
@@ -140,6 +142,8 @@ class Space:
 class Reader(abc.ABC):
     """An open file for reading. Closing it twice does nothing."""
 
+    __slots__ = ()
+
     size: int
     """Octets in the whole file when it was opened."""
 
@@ -154,18 +158,30 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None: ...
 
+    def chunks(self) -> Iterator[memoryview]:
+        """The whole content, piece by piece. A piece is overwritten by the next."""
+        buffer = memoryview(bytearray(min(_CHUNK_OCTETS, max(self.size, 1))))
+        offset = 0
+        while octets := self.read_into(buffer, offset):
+            yield buffer[:octets]
+            offset += octets
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
 class Writer(abc.ABC):
     """An upload under way: a transaction that ends in exactly one of `commit` and `abort`.
 
-    Left as a context manager without either, it aborts and keeps nothing.
+    Left as a context manager without either, it aborts and keeps nothing. After a failed `write` there is no commit.
     """
+
+    __slots__ = ()
 
     position: int
     """Where the next octet goes, counted from the start of the file."""
@@ -176,11 +192,18 @@ class Writer(abc.ABC):
 
     @abc.abstractmethod
     def commit(self) -> None:
-        """Publish the file under its name, in one step. What was written is the file from now on."""
+        """Publish the file under its name, in one step. What was written is the file from now on.
+
+        If that cannot be, the StorageError says why and the upload is over, as after an abort.
+        """
 
     @abc.abstractmethod
     def abort(self, *, keep: bool) -> None:
-        """Leave the target as it was. With *keep*, what was written stays for a resume. Never raises."""
+        """Leave the target as it was. With *keep*, what was written stays for a resume. Never raises.
+
+        Kept are octets for the end of a file that exists, in that file itself; and those of a file that does not exist,
+        as its partial data. Octets meant to replace an existing file are not kept: a resume would go on from that file.
+        """
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +217,8 @@ class Writer(abc.ABC):
 class Storage(abc.ABC):
     """A tree of files. Every method raises a StorageError for what cannot be."""
 
+    __slots__ = ()
+
     @abc.abstractmethod
     def stat(self, path: VirtualPath) -> Entry:
         """The object at *path*, links inside the root followed."""
@@ -202,7 +227,7 @@ class Storage(abc.ABC):
     def scan(self, path: VirtualPath) -> Iterator[Entry]:
         """The entries of a directory in no order, without "." and "..", constant memory.
 
-        The directory is opened before the iterator is returned, so NotFound, NotADirectory and AccessDenied come at once.
+        The directory is opened before the iterator is returned: NotFound, NotADirectory and AccessDenied come at once.
         Entries that vanish meanwhile, links that lead out or nowhere, and the storage's own files are left out.
         The iterator has `close()`; closing it ends the scan.
         """
@@ -217,7 +242,8 @@ class Storage(abc.ABC):
 
         With REPLACE and *offset* > 0 the first *offset* octets of what is there (the file, else the kept
         partial data) stay and what follows is replaced; BadOffset when that is shorter. *mode* is that of a new
-        file, the umask already taken off; an old file keeps its own. The parent must exist.
+        file, the umask already taken off; an old file keeps its own. The parent must exist. With an offset
+        APPEND is REPLACE (RFC 3659 §5.3), and CREATE is BadOffset: a new file has nothing that could stay.
         """
 
     @abc.abstractmethod
@@ -225,7 +251,8 @@ class Storage(abc.ABC):
         """Octets of kept partial data for a file that does not exist; None when there are none."""
 
     @abc.abstractmethod
-    def make_directory(self, path: VirtualPath, mode: int = 0o777) -> None: ...
+    def make_directory(self, path: VirtualPath, mode: int = 0o777) -> None:
+        """Make one directory. *mode* is exact, the umask already taken off."""
 
     @abc.abstractmethod
     def remove_directory(self, path: VirtualPath) -> None:
@@ -233,7 +260,7 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def remove_file(self, path: VirtualPath) -> None:
-        """Remove a file, or a link itself. IsADirectory for directories."""
+        """Remove a file, or a link itself, and any kept partial data of that name. IsADirectory for directories."""
 
     @abc.abstractmethod
     def rename(self, source: VirtualPath, target: VirtualPath) -> None:
@@ -255,5 +282,5 @@ class Storage(abc.ABC):
     def space(self, path: VirtualPath) -> Space:
         """Room where *path* would be stored."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a storage that holds nothing need not say so
         """Give back what the storage holds. Calls after it fail."""

@@ -1,0 +1,314 @@
+"""Root: the only way to open a path on disk.
+
+A path is resolved beneath the directory handle of the root, never from a string that was checked before: between
+a check and an open anybody who may write in the tree could put a link in the way.
+
+* Linux: openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS). The kernel resolves, and leaves the root under no race.
+* Elsewhere, and where a sandbox forbids openat2: a walk. Each name is opened relative to the directory before it,
+  without following links; a link's text is read and walked in its stead. At no moment does the system follow
+  a link for us, so a link that appears in mid-walk is seen as one and judged like any other.
+* Where nothing opens relative to a directory (Windows): `bypath.py`, which is weaker and says so.
+
+Links inside the root work, links out of it are refused (EACCES). An absolute link counts as inside when its text begins
+with the root's own real path: the kernel refuses those outright, so after EXDEV the walk judges them. Text such as
+"../root/file" that leaves the root and comes back is refused: it says nothing that the tree itself could vouch for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from .linux import How, has_openat2, openat2
+
+_PATH = getattr(os, "O_PATH", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_QUIET = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+READ = How(os.O_RDONLY | _QUIET)
+"""For reading; a pipe does not block, a terminal does not take us over."""
+LIST = How(os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+"""A directory, to read its entries."""
+PASS = How(_PATH | getattr(os, "O_DIRECTORY", 0))
+"""A directory, to reach what is in it; needs no right to read it."""
+OBJECT = How(_PATH or os.O_RDONLY | _QUIET)
+"""Whatever it is, to ask about it, links followed."""
+_OBJECT_OR_LINK = How(_PATH | _NOFOLLOW)
+
+_MOST_LINKS = 40
+"""Links in one path, as in the kernel."""
+_MOST_STEPS = 20_000
+"""Names in one walk, those behind links and those walked again after ".." included."""
+_ATTEMPTS = 16
+"""Calls of openat2 that may end in EAGAIN before the walk, which cannot, takes over."""
+_NO_LINK_FOLLOWED = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, getattr(errno, "EFTYPE", errno.ELOOP)})
+"""What systems answer when O_NOFOLLOW or O_DIRECTORY meets a link."""
+
+
+class Directory:
+    """A held directory. What is done to names in it stays in it, wherever it is moved meanwhile.
+
+    `os.stat(directory.at(name), dir_fd=directory.descriptor)` and its like work on all systems: where there are no
+    directory handles the descriptor is None and `at` gives a whole path.
+    """
+
+    __slots__ = ("_base", "descriptor")
+
+    def __init__(self, descriptor: int | None, base: bytes = b"") -> None:
+        self.descriptor = descriptor
+        self._base = base
+
+    def at(self, name: bytes) -> bytes:
+        return os.path.join(self._base, name) if self._base else name
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            descriptor, self.descriptor = self.descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name is kept: its directory, held, and what lay there when it was looked at (None: nothing)."""
+
+    directory: Directory
+    name: bytes
+    status: os.stat_result | None
+
+
+class Root(Protocol):
+    """What `local.py` needs of a root. Paths are relative to it, without "/" at their start; b"." is the root."""
+
+    def open(self, path: bytes, how: How) -> int:
+        """A descriptor of *path*, links followed."""
+
+    def directory(self, path: bytes) -> Directory:
+        """The directory at *path*, to be closed by the caller."""
+
+    def list_directory(self, path: bytes) -> Directory:
+        """The directory at *path* with the right to read its entries."""
+
+    def locate(self, path: bytes, *, follow: bool) -> Place:
+        """The place of *path*, which need not exist; its directory must. With *follow* that which links lead to."""
+
+    def status(self, path: bytes) -> tuple[os.stat_result, bytes | None]:
+        """What *path* is, links followed, and the text of the link if it is one."""
+
+    def close(self) -> None: ...
+
+
+class DescriptorRoot:
+    """A root held by a directory handle. Safe against every race in the tree."""
+
+    __slots__ = ("_kernel", "_path", "descriptor")
+
+    def __init__(self, path: bytes, *, kernel: bool | None = None) -> None:
+        """Hold the directory *path*. *kernel*: use openat2 or not; None finds out."""
+        self._path = os.path.abspath(path)
+        self.descriptor = -1
+        self.descriptor = os.open(path, PASS.flags)
+        self._kernel = has_openat2(self.descriptor) if kernel is None else kernel
+
+    def open(self, path: bytes, how: How) -> int:
+        if self._kernel:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return openat2(self.descriptor, path, how)
+                except OSError as error:
+                    if error.errno == errno.EAGAIN:
+                        continue
+                    if error.errno != errno.EXDEV:
+                        raise
+                    break
+        return self._walk(path, how.flags)
+
+    def directory(self, path: bytes) -> Directory:
+        return Directory(self.open(path, PASS))
+
+    def list_directory(self, path: bytes) -> Directory:
+        return Directory(self.open(path, LIST))
+
+    def status(self, path: bytes) -> tuple[os.stat_result, bytes | None]:
+        if not _PATH:
+            place = self.locate(path, follow=False)
+            with place.directory as directory:
+                if place.status is None:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                if not stat.S_ISLNK(place.status.st_mode):
+                    return place.status, None
+                text = os.readlink(place.name, dir_fd=directory.descriptor)
+            place = self.locate(path, follow=True)
+            place.directory.close()
+            if place.status is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            return place.status, text
+        descriptor = self.open(path, _OBJECT_OR_LINK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISLNK(status.st_mode):
+                return status, None
+            text = os.readlink(b"", dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = self.open(path, OBJECT)
+        try:
+            return os.fstat(descriptor), text
+        finally:
+            os.close(descriptor)
+
+    def locate(self, path: bytes, *, follow: bool) -> Place:
+        for _ in range(_MOST_LINKS):
+            parent, _slash, name = path.rpartition(b"/")
+            if name in (b"", b".", b".."):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            directory = self.directory(parent or b".")
+            try:
+                try:
+                    status = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+                except FileNotFoundError:
+                    return Place(directory, name, None)
+                if not follow or not stat.S_ISLNK(status.st_mode):
+                    return Place(directory, name, status)
+                text = os.readlink(name, dir_fd=directory.descriptor)
+            except BaseException:
+                directory.close()
+                raise
+            directory.close()
+            inside = self._inside(text)
+            beside = parent + b"/" + text if parent else text
+            path = beside if inside is None else inside
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+    def _walk(self, path: bytes, flags: int) -> int:
+        """Open *path* name by name. Only one directory is held at a time, so that no path can use up descriptors."""
+        follow = not flags & _NOFOLLOW
+        ahead = path.split(b"/")[::-1]  # names still to go, the next one last
+        behind: list[bytes] = []  # names between the root and `here`; none was a link when it was passed
+        here = self.descriptor
+        links = 0
+        try:
+            for _ in range(_MOST_STEPS):
+                name = ahead.pop()
+                if name in (b"", b"."):
+                    if ahead:
+                        continue
+                    return os.open(b".", flags, dir_fd=here)
+                if name == b"..":
+                    if not behind:
+                        raise PermissionError(errno.EACCES, "a way out of the root")
+                    # A directory's own ".." may lead anywhere once it has been moved: walk again from the root instead.
+                    behind.pop()
+                    ahead = [*(ahead or [b"."]), *reversed(behind)]
+                    behind = []
+                    here = self._step(here, self.descriptor)
+                    continue
+                text = None
+                try:
+                    opened = os.open(name, (flags if not ahead else PASS.flags) | _NOFOLLOW, dir_fd=here)
+                except OSError as error:
+                    if error.errno not in _NO_LINK_FOLLOWED or not (ahead or follow):
+                        raise
+                    text = _link_text(name, here)
+                    if text is None:
+                        raise
+                else:
+                    if ahead:
+                        here = self._step(here, opened)
+                        behind.append(name)
+                        continue
+                    text = _text_of_opened_link(opened) if follow and flags & _PATH else None
+                    if text is None:
+                        return opened
+                links += 1
+                if links > _MOST_LINKS:
+                    break
+                inside = self._inside(text)
+                if inside is not None:
+                    text, behind = inside, []
+                    here = self._step(here, self.descriptor)
+                ahead += text.split(b"/")[::-1]
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        finally:
+            self._step(here, self.descriptor)
+
+    def _step(self, here: int, there: int) -> int:
+        """Leave *here* for *there*."""
+        if here != self.descriptor:
+            os.close(here)
+        return there
+
+    def _inside(self, text: bytes) -> bytes | None:
+        """The path beneath the root that an absolute link means; None for a relative one, EACCES for a way out."""
+        if not text.startswith(b"/"):
+            return None
+        for prefix in (self._path, self._real_path()):
+            if text == prefix or text.startswith(prefix.rstrip(b"/") + b"/"):
+                return text[len(prefix) :].lstrip(b"/") or b"."
+        raise PermissionError(errno.EACCES, "a link out of the root")
+
+    def _real_path(self) -> bytes:
+        """The root's path without links. Only absolute links ask, so it is not worth keeping."""
+        if _PATH:
+            try:
+                return os.readlink(b"/proc/self/fd/%d" % self.descriptor)
+            except OSError:
+                pass  # no /proc in here
+        return os.path.realpath(self._path)
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            descriptor, self.descriptor = self.descriptor, -1
+            os.close(descriptor)
+
+    def __del__(self, warn: Callable[[str, type[Warning]], None] = warnings.warn) -> None:
+        if getattr(self, "descriptor", -1) >= 0:
+            warn(f"storage root {self._path!r} was never closed", ResourceWarning)
+            self.close()
+
+
+def _link_text(name: bytes, directory: int) -> bytes | None:
+    """The text of a link, None when it is none."""
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
+
+
+def _text_of_opened_link(descriptor: int) -> bytes | None:
+    """O_PATH opens a link itself: its text, and the descriptor is closed; None when it is something else."""
+    try:
+        link = stat.S_ISLNK(os.fstat(descriptor).st_mode)
+        text = os.readlink(b"", dir_fd=descriptor) if link else None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if link:
+        os.close(descriptor)
+    return text
+
+
+def open_root(path: bytes) -> Root:
+    """The strongest root that this system has."""
+    if sys.platform != "win32" and os.open in os.supports_dir_fd and os.stat in os.supports_dir_fd:
+        return DescriptorRoot(path)
+    from .bypath import PathRoot
+
+    return PathRoot(path)

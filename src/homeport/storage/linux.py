@@ -1,0 +1,94 @@
+"""The two Linux system calls that Python has no function for: openat2 and renameat2.
+
+Both are None where the system has none. They raise OSError like the functions of `os`; the calls release the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import sys
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_BENEATH = 0x08
+RENAME_NOREPLACE = 1
+
+
+class _OpenHow(ctypes.Structure):
+    """struct open_how: how openat2 opens."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class How:
+    """The flags of an open beneath a root, and the kernel's structure for them.
+
+    The structure is made once and only ever read, so any number of threads may share it.
+    """
+
+    __slots__ = ("_structure", "flags", "reference")
+
+    def __init__(self, flags: int) -> None:
+        self.flags = flags | getattr(os, "O_CLOEXEC", 0)
+        self._structure = _OpenHow(self.flags, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        self.reference = ctypes.addressof(self._structure)
+
+
+_HOW_SIZE = ctypes.sizeof(_OpenHow)
+_OPENAT2 = 547 if platform.machine() == "alpha" else 437
+"""The number of openat2: calls that are younger than 2019 have one number on all machines but Alpha."""
+
+_library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_syscall = None
+_renameat2 = None
+if _library is not None:
+    # An index makes a function object of our own; an attribute's would be shared with everybody's argtypes.
+    _syscall = _library["syscall"]
+    _syscall.restype = ctypes.c_long
+    _syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+    try:
+        _renameat2 = _library["renameat2"]
+    except AttributeError:  # a C library older than glibc 2.28
+        pass
+    else:
+        _renameat2.restype = ctypes.c_int
+        _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+
+
+def openat2(directory: int, path: bytes, how: How) -> int:
+    """Open *path* beneath *directory*; the kernel itself refuses every way out with EXDEV.
+
+    EINTR is tried again, as in Python's own calls. EAGAIN is the caller's: something was renamed while a ".."
+    of a link was followed, and the kernel could not be sure.
+    """
+    if _syscall is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if b"\0" in path:  # a C string would end there
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    while True:
+        descriptor: int = _syscall(_OPENAT2, directory, path, how.reference, _HOW_SIZE)
+        if descriptor >= 0:
+            return descriptor
+        number = ctypes.get_errno()
+        if number != errno.EINTR:
+            raise OSError(number, os.strerror(number))
+
+
+def has_openat2(directory: int) -> bool:
+    """Whether the running kernel has openat2 and lets us call it: container sandboxes say EPERM or ENOSYS."""
+    try:
+        os.close(openat2(directory, b".", How(getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0))))
+    except OSError:
+        return False
+    return True
+
+
+def rename_new(old_directory: int, old: bytes, new_directory: int, new: bytes) -> None:
+    """Rename in one step unless *new* exists (EEXIST). ENOSYS or EINVAL where kernel or file system cannot."""
+    if _renameat2 is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if _renameat2(old_directory, old, new_directory, new, RENAME_NOREPLACE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

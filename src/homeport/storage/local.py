@@ -1,0 +1,325 @@
+"""LocalStorage: a directory of the host as a user's tree.
+
+Every path goes through `beneath.py`; this module adds what the contract in `base.py` says of files. One LocalStorage
+serves any number of sessions and threads; it holds one descriptor. Close it only when none of them is left.
+
+What it is good to know:
+
+* A Writer that replaces a file publishes a new file, so hard links to the old one keep the old content. Permission bits
+  are kept and, for root, the owner; set-user-id and set-group-id are dropped as any write drops them.
+* Octets for the end of a file go straight there, see `writer.py`. A second such upload meanwhile is Busy.
+* A resume in the middle of a file copies what stays (shared blocks where the file system can) before it begins.
+* A symbolic link to a file is followed when it is read or written: the upload replaces what it leads to, inside the
+  root. Removing and renaming act on the link itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from homeport.protocol.path import VirtualPath
+
+from .base import (
+    Access,
+    AccessDenied,
+    AlreadyExists,
+    Entry,
+    IsADirectory,
+    NameNotAllowed,
+    NotAFile,
+    NotFound,
+    NotSupported,
+    Reader,
+    Space,
+    Storage,
+    Writer,
+)
+from .beneath import LIST, OBJECT, READ, Directory, Place, Root, open_root
+from .entries import Describer, LocalScan, text
+from .errors import Translating, translate
+from .identity import Identity
+from .linux import rename_new
+from .own import is_reserved, partial_name, remove_if_unused, remove_leftovers
+from .reader import LocalReader
+from .upload import Uploads
+
+_PERMISSIONS = 0o777
+_SPECIAL = 0o7000
+
+
+class LocalStorage(Storage):
+    """The tree below the directory *root* of the host."""
+
+    __slots__ = ("_describer", "_identity", "_read_only", "_root", "_through_proc", "_uploads")
+
+    def __init__(self, root: str | bytes, *, sync: bool = False) -> None:
+        """Hold *root*, which must be a directory; NotFound, NotADirectory or AccessDenied.
+
+        *sync*: a commit returns when file and name are on stable storage. The process's user of this moment is the
+        one whose rights count in `may`.
+        """
+        octets = os.fsencode(root)
+        with Translating(None):
+            self._root: Root = open_root(octets)
+        self._describer = Describer(secrets.token_bytes(32))
+        self._identity = Identity.current()
+        self._through_proc = os.path.isdir("/proc/self/fd")
+        self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(octets).f_flag & os.ST_RDONLY)
+        self._uploads = Uploads(self._root, self._identity, nameless=self._through_proc, sync=sync)
+
+    def stat(self, path: VirtualPath) -> Entry:
+        octets = _existing(path)
+        with Translating(path):
+            status, link = self._root.status(octets)
+        return self._describer.entry(path.name, status, None if link is None else text(link))
+
+    def scan(self, path: VirtualPath) -> Iterator[Entry]:
+        octets = _existing(path)
+        with Translating(path):
+            directory = self._root.list_directory(octets)
+            try:
+                return LocalScan(self._root, directory, octets, path, self._describer)
+            except BaseException:
+                directory.close()
+                raise
+
+    def open_read(self, path: VirtualPath) -> Reader:
+        octets = _existing(path)
+        with Translating(path):
+            descriptor = self._root.open(octets, READ)
+            try:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode):
+                    return LocalReader(path, descriptor, status.st_size)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+        raise IsADirectory(path) if stat.S_ISDIR(status.st_mode) else NotAFile(path)
+
+    def open_write(self, path: VirtualPath, access: Access, offset: int = 0, mode: int = 0o666) -> Writer:
+        octets = _to_be_made(path)
+        if path.is_root:
+            raise IsADirectory(path)
+        with Translating(path):
+            return self._uploads.begin(path, octets, access, offset, mode & _PERMISSIONS)
+
+    def partial_size(self, path: VirtualPath) -> int | None:
+        if path.is_root:
+            return None
+        octets = _existing(path)
+        try:
+            place = self._root.locate(octets, follow=True)
+            with place.directory as directory:
+                if place.status is not None:
+                    return None
+                name = directory.at(partial_name(place.name))
+                status = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+                return status.st_size if stat.S_ISREG(status.st_mode) else None
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise translate(error, path) from error
+
+    def make_directory(self, path: VirtualPath, mode: int = 0o777) -> None:
+        octets = _to_be_made(path)
+        if path.is_root:
+            raise AlreadyExists(path)
+        with Translating(path), self._place(octets) as place:
+            directory = place.directory
+            name = directory.at(place.name)
+            os.mkdir(name, mode | 0o700, dir_fd=directory.descriptor)
+            if not hasattr(os, "O_DIRECTORY"):
+                return
+            # Now the exact mode: the umask has taken bits off. What a set-group-id parent gave stays.
+            made = os.open(name, LIST.flags | os.O_NOFOLLOW, dir_fd=directory.descriptor)
+            try:
+                has = os.fstat(made).st_mode
+                if has & _PERMISSIONS != mode & _PERMISSIONS:
+                    os.fchmod(made, has & _SPECIAL | mode & _PERMISSIONS)
+            finally:
+                os.close(made)
+
+    def remove_directory(self, path: VirtualPath) -> None:
+        octets = _existing(path)
+        if path.is_root:
+            raise AccessDenied(path, "the root cannot be removed")
+        with Translating(path), self._place(octets) as place:
+            name = place.directory.at(place.name)
+            held = place.directory.descriptor
+            try:
+                os.rmdir(name, dir_fd=held)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                if not self._remove_leftovers(place):
+                    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY)) from error
+                os.rmdir(name, dir_fd=held)
+
+    def _remove_leftovers(self, place: Place) -> bool:
+        name = place.directory.at(place.name)
+        held = place.directory.descriptor
+        if held is None:
+            return remove_leftovers(Directory(None, name))
+        with Directory(os.open(name, LIST.flags | os.O_NOFOLLOW, dir_fd=held)) as directory:
+            return remove_leftovers(directory)
+
+    def remove_file(self, path: VirtualPath) -> None:
+        """Kept partial data go with the file; where there is no file, removing them is success."""
+        octets = _existing(path)
+        if path.is_root:
+            raise IsADirectory(path)
+        with Translating(path), self._place(octets) as place:
+            directory, status = place.directory, place.status
+            partial = partial_name(place.name)
+            if status is None:
+                os.stat(directory.at(partial), dir_fd=directory.descriptor, follow_symlinks=False)
+            elif stat.S_ISDIR(status.st_mode):  # asked here: unlink of a directory is EPERM by POSIX, EISDIR on Linux
+                raise IsADirectory(path)
+            else:
+                os.unlink(directory.at(place.name), dir_fd=directory.descriptor)
+            remove_if_unused(directory, partial)
+
+    def rename(self, source: VirtualPath, target: VirtualPath) -> None:
+        old, new = _existing(source), _to_be_made(target)
+        if source.is_root or target.is_root:
+            raise AccessDenied(source if source.is_root else target, "the root cannot be renamed or replaced")
+        with Translating(source):
+            origin = self._root.locate(old, follow=False)
+        with origin.directory as here:
+            if origin.status is None:
+                raise NotFound(source)
+            with Translating(target), self._place(new) as goal:
+                there = goal.directory
+                if goal.status is not None:
+                    if os.path.samestat(goal.status, origin.status) and origin.name == goal.name:
+                        return  # onto itself
+                    if stat.S_ISDIR(origin.status.st_mode) or self._is_directory(goal.status, new):
+                        raise AlreadyExists(target)
+                _move(origin, goal)
+                remove_if_unused(here, partial_name(origin.name))
+                remove_if_unused(there, partial_name(goal.name))
+
+    def _is_directory(self, status: os.stat_result, octets: bytes) -> bool:
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                status, _link = self._root.status(octets)
+            except OSError:
+                return False  # it leads nowhere that a client could have meant
+        return stat.S_ISDIR(status.st_mode)
+
+    def set_modified(self, path: VirtualPath, modified_ns: int) -> int:
+        octets = _existing(path)
+        with Translating(path), self._handle(octets) as (handle, status):
+            try:
+                os.utime(handle, ns=(status.st_atime_ns, modified_ns))
+            except OverflowError as error:
+                raise NotSupported(path, "no such time in this storage") from error
+            return os.stat(handle).st_mtime_ns
+
+    def set_mode(self, path: VirtualPath, mode: int) -> None:
+        octets = _existing(path)
+        with Translating(path), self._handle(octets) as (handle, status):
+            special = status.st_mode & _SPECIAL if stat.S_ISDIR(status.st_mode) else 0
+            os.chmod(handle, mode & _PERMISSIONS | special)
+
+    def may(self, entry: Entry) -> tuple[bool, bool, bool]:
+        read, write, enter = self._identity.may(entry.mode, entry.owner, entry.group)
+        return read, write and not self._read_only, enter
+
+    def space(self, path: VirtualPath) -> Space:
+        octets = _existing(path)
+        while True:
+            try:
+                with self._handle(octets) as (handle, _status):
+                    if not hasattr(os, "statvfs"):
+                        usage = shutil.disk_usage(handle)
+                        return Space(usage.free, usage.total)
+                    figures = os.statvfs(handle)
+                    return Space(figures.f_bavail * figures.f_frsize, figures.f_blocks * figures.f_frsize)
+            except FileNotFoundError as error:
+                if octets == b".":
+                    raise translate(error, path) from error
+                octets = octets.rpartition(b"/")[0] or b"."
+            except OSError as error:
+                raise translate(error, path) from error
+
+    def close(self) -> None:
+        self._root.close()
+
+    @contextmanager
+    def _place(self, octets: bytes) -> Iterator[Place]:
+        """The place of a name itself, links not followed."""
+        place = self._root.locate(octets, follow=False)
+        with place.directory:
+            yield place
+
+    @contextmanager
+    def _handle(self, octets: bytes) -> Iterator[tuple[int | bytes, os.stat_result]]:
+        """What `os` functions take for exactly the object at a path, and its status."""
+        if os.utime not in os.supports_fd:
+            place = self._root.locate(octets, follow=True)
+            if place.status is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            yield place.directory.at(place.name), place.status
+            return
+        # An O_PATH descriptor needs no right to read, but only /proc lets one change things through it.
+        descriptor = self._root.open(octets, OBJECT if self._through_proc else READ)
+        try:
+            status = os.fstat(descriptor)
+            yield b"/proc/self/fd/%d" % descriptor if self._through_proc else descriptor, status
+        finally:
+            os.close(descriptor)
+
+
+def _octets(path: VirtualPath) -> bytes:
+    """The path beneath the root, in the host's octets."""
+    try:
+        octets = path.text[1:].encode("utf-8", "surrogateescape") or b"."
+    except UnicodeEncodeError as error:
+        raise NameNotAllowed(path) from error
+    if b"\0" in octets:
+        raise NameNotAllowed(path)
+    return octets
+
+
+def _existing(path: VirtualPath) -> bytes:
+    if is_reserved(path.text):
+        raise NotFound(path)
+    return _octets(path)
+
+
+def _to_be_made(path: VirtualPath) -> bytes:
+    if is_reserved(path.text):
+        raise NameNotAllowed(path, "names that begin with .homeport- are the storage's own")
+    return _octets(path)
+
+
+def _move(origin: Place, goal: Place) -> None:
+    """Rename; what is at the goal is no directory, or came there just now."""
+    old, new = origin.directory, goal.directory
+    if old.descriptor is not None and new.descriptor is not None and stat.S_ISDIR(_status(origin).st_mode):
+        # A plain rename would put a directory over an empty one that was made meanwhile.
+        try:
+            rename_new(old.descriptor, origin.name, new.descriptor, goal.name)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+        else:
+            return
+    try:
+        os.replace(old.at(origin.name), new.at(goal.name), src_dir_fd=old.descriptor, dst_dir_fd=new.descriptor)
+    except IsADirectoryError as error:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+
+
+def _status(place: Place) -> os.stat_result:
+    if place.status is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return place.status

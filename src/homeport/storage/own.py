@@ -1,0 +1,111 @@
+"""The storage's own files: what stands beside the clients' files under names that begin with ".homeport-".
+
+    .homeport-upload-<random>   an upload under way, where the file system has no nameless files (O_TMPFILE)
+    .homeport-create-<name>     the same for a new file: it also holds the name for whoever was first
+    .homeport-partial-<name>    what is kept of an upload that broke off
+
+Names that would become too long are hashed. Uploads under way are locked (flock), so that what a crash has left
+can be told from what is in use: a lock ends with its process.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+import sys
+
+from .beneath import Directory
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX = b".homeport-"
+_RESERVED = "/.homeport-"
+_LONGEST = 143
+"""Octets of a name that even an encrypting file system keeps."""
+_OPEN = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def is_reserved(path: str) -> bool:
+    """Whether some name in *path* is one of ours, in any case of letters: some file systems do not tell them apart."""
+    return _RESERVED in path.lower()
+
+
+def upload_name() -> bytes:
+    return _PREFIX + b"upload-" + secrets.token_hex(8).encode()
+
+
+def creation_name(name: bytes) -> bytes:
+    return _derived(b"create", name)
+
+
+def partial_name(name: bytes) -> bytes:
+    return _derived(b"partial", name)
+
+
+def _derived(what: bytes, name: bytes) -> bytes:
+    derived = _PREFIX + what + b"-" + name
+    if len(derived) > _LONGEST:  # a different sign, so that no hash can be another file's name
+        return _PREFIX + what + b"~" + hashlib.blake2b(name, digest_size=20).hexdigest().encode()
+    return derived
+
+
+def lock(descriptor: int) -> bool:
+    """Take the lock of an open file until it is closed; False when somebody else has it."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:  # a file system without locks: nobody can hold one
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+    return True
+
+
+def is_named(descriptor: int, directory: Directory, name: bytes) -> bool:
+    """Whether *name* still is the open file."""
+    try:
+        status = os.stat(directory.at(name), dir_fd=directory.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(status, os.fstat(descriptor))
+
+
+def remove_if_unused(directory: Directory, name: bytes) -> bool:
+    """Remove one of our files unless somebody is writing it. True: it is gone."""
+    if sys.platform == "win32":
+        try:
+            os.unlink(directory.at(name))
+        except FileNotFoundError:
+            return True
+        except PermissionError:  # Windows itself keeps what is open
+            return False
+        return True
+    try:
+        descriptor = os.open(directory.at(name), _OPEN, dir_fd=directory.descriptor)
+    except FileNotFoundError:
+        return True
+    try:
+        # Only who holds the lock of what a name stands for may remove that name; so nobody's new file is hit.
+        if not lock(descriptor) or not is_named(descriptor, directory, name):
+            return False
+        os.unlink(directory.at(name), dir_fd=directory.descriptor)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def remove_leftovers(directory: Directory) -> bool:
+    """Remove our unused files from a directory that holds nothing else. False, and nothing removed, if it does."""
+    leftovers: list[bytes] = []
+    with os.scandir(directory.descriptor if directory.descriptor is not None else directory.at(b".")) as items:
+        for item in items:
+            name = os.fsencode(item.name)
+            if not name.startswith(_PREFIX) or not stat.S_ISREG(item.stat(follow_symlinks=False).st_mode):
+                return False
+            leftovers.append(name)
+    return all(remove_if_unused(directory, name) for name in leftovers)

@@ -1,0 +1,283 @@
+"""Uploads: how a Writer on disk begins. How it ends is `writer.py`.
+
+    nothing there, offset 0       a new file beside; APPE goes on from kept partial data if there are any
+    nothing there, offset n       the kept partial data, cut to n octets
+    a file, STOR                  a new file beside, with the old one's mode and owner
+    a file, APPE or offset = size in place
+    a file, 0 < offset < size     a copy of the first n octets beside
+
+Kept partial data are taken by renaming them, so only one upload goes on from them. With an offset APPE is STOR
+(RFC 3659 §5.3).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from contextlib import ExitStack
+
+from homeport.protocol.path import VirtualPath
+
+from .base import Access, AlreadyExists, BadOffset, Busy, IsADirectory, NotAFile, Writer
+from .beneath import Directory, Place, Root
+from .identity import Identity
+from .own import creation_name, is_named, is_reserved, lock, partial_name, remove_if_unused, upload_name
+from .writer import Beside, InPlace, LocalWriter
+
+_QUIET = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_OLD = os.O_WRONLY | _QUIET
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _QUIET
+_NAMELESS = getattr(os, "O_TMPFILE", 0)
+_NO_NAMELESS_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+_CHUNK = 1 << 20
+_ATTEMPTS = 8
+
+
+class Uploads:
+    """Begins uploads beneath one root."""
+
+    __slots__ = ("_identity", "_nameless", "_root", "_sync")
+
+    def __init__(self, root: Root, identity: Identity, *, nameless: bool, sync: bool) -> None:
+        """*nameless*: files without a name can be published, which takes /proc."""
+        self._root = root
+        self._identity = identity
+        self._nameless = nameless and bool(_NAMELESS)
+        self._sync = sync
+
+    def begin(self, path: VirtualPath, octets: bytes, access: Access, offset: int, mode: int) -> Writer:
+        """As `Storage.open_write`; may also raise OSError."""
+        new = access is Access.CREATE
+        place = self._root.locate(octets, follow=not new)
+        try:
+            return self._create(path, place, offset, mode) if new else self._begin(path, place, access, offset, mode)
+        except BaseException:
+            place.directory.close()
+            raise
+
+    def _create(self, path: VirtualPath, place: Place, offset: int, mode: int) -> Writer:
+        if offset:
+            raise BadOffset(path)
+        directory = place.directory
+        temporary = creation_name(place.name)
+        with ExitStack() as undo:
+            descriptor = self._reserve(directory, temporary)
+            undo.callback(os.close, descriptor)
+            undo.callback(os.unlink, directory.at(temporary), dir_fd=directory.descriptor)
+            # Looked up only now: with the reservation held nobody else can be about to publish that name as new.
+            if _exists(directory, place.name):
+                raise AlreadyExists(path)
+            _set_mode(descriptor, mode)
+            undo.pop_all()
+        ending = Beside(descriptor, temporary, directory, place.name, exclusive=True, sync=self._sync)
+        return LocalWriter(path, descriptor, 0, ending)
+
+    def _begin(self, path: VirtualPath, place: Place, access: Access, offset: int, mode: int) -> Writer:
+        status = place.status
+        if status is None:
+            if offset or access is Access.APPEND:
+                writer = self._resume(path, place, offset, mode)
+                if writer is not None:
+                    return writer
+                if offset:
+                    raise BadOffset(path)
+        elif not stat.S_ISREG(status.st_mode):
+            raise IsADirectory(path) if stat.S_ISDIR(status.st_mode) else NotAFile(path)
+        elif (access is Access.APPEND and not offset) or (offset and offset == status.st_size):
+            return self._extend(path, place, offset)
+        elif offset > status.st_size:
+            raise BadOffset(path)
+        else:
+            self._check_writable(place)
+        if is_reserved("/" + os.fsdecode(place.name)):  # a link inside the root may lead to one of ours
+            raise PermissionError(errno.EACCES, "the storage's own file")
+        descriptor, temporary = self._new_file(place.directory, mode)
+        try:
+            self._adopt(descriptor, status, mode)
+            if offset:
+                _copy_start(path, place, descriptor, offset)
+        except BaseException:
+            os.close(descriptor)
+            if temporary is not None:
+                os.unlink(place.directory.at(temporary), dir_fd=place.directory.descriptor)
+            raise
+        ending = Beside(descriptor, temporary, place.directory, place.name, sync=self._sync)
+        return LocalWriter(path, descriptor, offset, ending)
+
+    def _new_file(self, directory: Directory, mode: int) -> tuple[int, bytes | None]:
+        """An empty file in *directory* and its name, if it needs one."""
+        descriptor = self._nameless_file(directory, mode)
+        if descriptor is not None:
+            return descriptor, None
+        for _ in range(_ATTEMPTS):
+            name = upload_name()
+            descriptor = _locked_file(directory, name, mode)
+            if descriptor is not None:
+                return descriptor, name
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def _nameless_file(self, directory: Directory, mode: int) -> int | None:
+        if self._nameless:
+            try:
+                return os.open(b".", os.O_WRONLY | _NAMELESS | _QUIET, mode, dir_fd=directory.descriptor)
+            except OSError as error:
+                if error.errno not in _NO_NAMELESS_FILES:
+                    raise
+        return None
+
+    def _reserve(self, directory: Directory, name: bytes) -> int:
+        """A new file called *name*, locked; EEXIST while another upload holds it. What a crash has left goes."""
+        for _ in range(_ATTEMPTS):
+            descriptor = self._nameless_file(directory, 0o600)
+            try:
+                if descriptor is None:
+                    descriptor = _locked_file(directory, name, 0o600)
+                    if descriptor is not None:
+                        return descriptor
+                    continue
+                lock(descriptor)  # before it has a name: nobody ever sees it unlocked
+                os.link(b"/proc/self/fd/%d" % descriptor, name, dst_dir_fd=directory.descriptor)
+            except FileExistsError:
+                if descriptor is not None:
+                    os.close(descriptor)
+                # On Windows a file is closed, and so looks unused, in the moment before it gets its name.
+                if sys.platform == "win32" or not remove_if_unused(directory, name):
+                    raise
+            except BaseException:
+                if descriptor is not None:
+                    os.close(descriptor)
+                raise
+            else:
+                return descriptor
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _resume(self, path: VirtualPath, place: Place, offset: int, mode: int) -> Writer | None:
+        """Go on from kept partial data; None when there are none."""
+        directory = place.directory
+        held = directory.descriptor
+        partial = directory.at(partial_name(place.name))
+        try:
+            size = os.stat(partial, dir_fd=held, follow_symlinks=False).st_size
+            if offset > size:
+                raise BadOffset(path)
+            temporary = upload_name()
+            os.rename(partial, directory.at(temporary), src_dir_fd=held, dst_dir_fd=held)
+        except FileNotFoundError:
+            return None
+        start = offset or size
+        with ExitStack() as undo:
+            undo.callback(os.rename, directory.at(temporary), partial, src_dir_fd=held, dst_dir_fd=held)
+            descriptor = os.open(directory.at(temporary), _OLD, dir_fd=held)
+            undo.callback(os.close, descriptor)
+            lock(descriptor)
+            if os.fstat(descriptor).st_size < start:  # another upload's, kept since we looked
+                raise Busy(path)
+            os.ftruncate(descriptor, start)
+            os.lseek(descriptor, start, os.SEEK_SET)
+            _set_mode(descriptor, mode)
+            undo.pop_all()
+        ending = Beside(descriptor, temporary, directory, place.name, resumed=start, sync=self._sync)
+        return LocalWriter(path, descriptor, start, ending)
+
+    def _extend(self, path: VirtualPath, place: Place, offset: int) -> Writer:
+        directory = place.directory
+        with ExitStack() as undo:
+            descriptor = os.open(directory.at(place.name), _OLD, dir_fd=directory.descriptor)
+            undo.callback(os.close, descriptor)
+            if not lock(descriptor):
+                raise Busy(path)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotAFile(path)
+            if offset and offset != status.st_size:  # it has grown or shrunk since we looked
+                raise Busy(path)
+            os.lseek(descriptor, status.st_size, os.SEEK_SET)
+            undo.pop_all()
+        directory.close()
+        return LocalWriter(path, descriptor, status.st_size, InPlace(descriptor, status.st_size, sync=self._sync))
+
+    def _check_writable(self, place: Place) -> None:
+        """A file that may not be written is not to be replaced either, although a rename would not ask."""
+        if self._identity.is_root or os.access not in os.supports_effective_ids:
+            return
+        directory = place.directory
+        if not os.access(directory.at(place.name), os.W_OK, dir_fd=directory.descriptor, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def _adopt(self, descriptor: int, old: os.stat_result | None, mode: int) -> None:
+        """Give a new file the old one's owner, as far as we may, and mode."""
+        if old is None:
+            _set_mode(descriptor, mode)
+            return
+        if self._identity.is_root:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        _set_mode(descriptor, old.st_mode & 0o777)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    """The exact mode: the process's umask has taken bits off."""
+    if sys.platform == "win32":
+        return
+    try:
+        os.fchmod(descriptor, mode)
+    except PermissionError:
+        pass  # a file system without these bits (FAT): the file is as it can be
+
+
+def _exists(directory: Directory, name: bytes) -> bool:
+    try:
+        os.stat(directory.at(name), dir_fd=directory.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _locked_file(directory: Directory, name: bytes, mode: int) -> int | None:
+    """A new file with a name, locked. None if it was taken for a leftover in the moment before the lock was there."""
+    descriptor = os.open(directory.at(name), _NEW, mode, dir_fd=directory.descriptor)
+    try:
+        if lock(descriptor) and is_named(descriptor, directory, name):
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _copy_start(path: VirtualPath, place: Place, descriptor: int, octets: int) -> None:
+    """Copy the first *octets* of the file at *place*; *descriptor* then stands behind them."""
+    directory = place.directory
+    source = os.open(directory.at(place.name), os.O_RDONLY | _QUIET, dir_fd=directory.descriptor)
+    try:
+        left = octets
+        in_kernel = hasattr(os, "copy_file_range")
+        while left:
+            moved = 0
+            if in_kernel:
+                try:
+                    moved = os.copy_file_range(source, descriptor, min(left, 1 << 30))
+                except OSError as error:
+                    if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                        raise
+                    in_kernel = False
+                    continue
+            else:
+                chunk = memoryview(os.read(source, min(left, _CHUNK)))
+                while chunk:
+                    written = os.write(descriptor, chunk)
+                    moved += written
+                    chunk = chunk[written:]
+            if not moved:  # shorter than it was a moment ago
+                raise BadOffset(path)
+            left -= moved
+    finally:
+        os.close(source)
