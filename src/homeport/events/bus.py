@@ -27,7 +27,8 @@ class Bus:
         self._subscribers = (*self._subscribers, subscriber)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
+        # Compared by value: a bound method is another object each time that it is named.
+        self._subscribers = tuple(one for one in self._subscribers if one != subscriber)
 
     @property
     def silent(self) -> bool:

@@ -54,9 +54,9 @@ class Admission:
         """Begin a session on *connection* or refuse it. Owns the connection, does not wait, does not raise."""
         reason = self._objection(peer[0])
         if reason is not None:
-            refuse(connection, Reply(Code.SERVICE_CLOSING, reason).encode())
             if not self._events.silent:
                 self._events.publish(SessionRefused(at=self._clock.time(), peer=peer, reason=reason))
+            refuse(connection, Reply(Code.SERVICE_CLOSING, reason).encode())
             return
         try:
             local = text_of(connection.getsockname())

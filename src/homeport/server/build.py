@@ -1,0 +1,238 @@
+"""Build: from a Config to the parts of a server, opened and wired, but not yet running.
+
+The only place where services are made. Everything is undone if a step fails, so that a start that failed leaves
+nothing: no socket, no file, no subscriber. Starred modules (see ARCHITECTURE.md) are imported here, inside the
+branch that asks for them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from ipaddress import ip_address
+
+from homeport.accounts.database import AccountError, Database
+from homeport.accounts.limits import LoginThrottle, SessionLimits
+from homeport.accounts.passwords import Passwords
+from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
+from homeport.data.address import Rule, Rules
+from homeport.data.ports import PassivePorts
+from homeport.events.bus import Bus
+from homeport.events.jsonlog import JsonLog
+from homeport.events.types import StrangerRefused, Warned
+from homeport.events.xferlog import Xferlog
+from homeport.net.certificates import CERTIFICATE_FILE, CertificateUnusable, own_certificate
+from homeport.net.listener import text_of
+from homeport.session.conversation import Conversation
+from homeport.session.services import Clock, Policy, Services
+from homeport.storage.local import LocalStorage
+
+from .config import Config
+from .homes import Homes
+from .listening import StartError, open_listeners
+from .operation import Parts
+
+Log = JsonLog | Xferlog
+ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
+
+USERS_FILE = "users.sqlite"
+"""The database of users in the state directory."""
+_SYSTEM_PORTS = 16
+"""How many passive ports there are where the system chooses them."""
+
+
+def build(
+    config: Config, events: Bus, clock: Clock | None = None, providers: ChooseProviders | None = None
+) -> Parts:
+    """Open everything that *config* asks for. Raises StartError, and nothing is open then.
+
+    *providers* gets the sources of accounts that follow from *config* and returns those that are asked.
+
+    The state directory is used only if *config* names it: what it is otherwise is for `homeport serve` to say. Logging to
+    the console is, too.
+    """
+    timing = clock if clock is not None else Clock()
+    stopping = threading.Event()
+    with ExitStack() as undo:
+        listeners = open_listeners(config.listen.addresses, config.listen.port)
+        for listener in listeners:
+            undo.callback(listener.close)
+        port: int = listeners[0].getsockname()[1]
+        addresses = [text_of(listener.getsockname())[0] for listener in listeners]
+        logs = _open_logs(config, events, undo)
+        ports = _open_passive_ports(addresses, config.data.passive_ports, events, timing)
+        undo.callback(ports.close)
+        _make_certificate(config, addresses)
+        accounts = _open_accounts(config, undo, timing, providers)
+        sync = config.uploads.sync
+        homes = Homes(lambda directory: LocalStorage(directory, sync=sync))
+        services = Services(
+            accounts=accounts,
+            throttle=LoginThrottle(timing.monotonic),
+            ports=ports,
+            events=events,
+            storage_for=homes.storage_for,
+            policy=policy_of(config, port, _external_address(config, events, timing)),
+            clock=timing,
+            stopping=stopping,
+        )
+        return Parts(
+            listeners=listeners,
+            passive=ports,
+            limits=SessionLimits(config.limits.sessions, config.limits.sessions_per_address),
+            converse=lambda connection, number, peer, local: Conversation(connection, number, peer, local, services),
+            events=events,
+            clock=timing,
+            stopping=stopping,
+            reopen=lambda: _reopen(logs),
+            close=undo.pop_all().close,
+        )
+    raise AssertionError  # the type checker believes that an ExitStack may swallow an exception
+
+
+def policy_of(config: Config, control_port: int, external: str | None = None) -> Policy:
+    """How sessions behave on *control_port*, the one that is really open."""
+    options = config.data
+    # Beside a port that the system chose there is no data port that anybody could expect or that would be ours.
+    chosen = config.listen.port == 0 and options.active_port is None
+    return Policy(
+        banner=config.server.greeting,
+        login_seconds=config.limits.login,
+        idle_seconds=config.limits.idle,
+        idle_seconds_most=config.limits.idle_most,
+        data_seconds=config.limits.data,
+        login_tries=config.limits.login_tries,
+        active_port=0 if chosen else options.source_port(control_port),
+        allow_foreign=options.allow_foreign,
+        announce=Rules(
+            explicit=tuple(Rule(network, address) for network, address in options.announce.items()), external=external
+        ),
+        keep_partial=config.uploads.partial == "keep",
+        line_octets=config.limits.command_length,
+        host_names=config.server.host_names,
+    )
+
+
+def state_directory(path: str) -> str:
+    """Make sure that the state directory *path* exists, closed to others. Raises StartError."""
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"The state directory {path} cannot be made: {error.strerror}. Make it, or name another (server.state)."
+        ) from error
+    return path
+
+
+def _open_passive_ports(
+    addresses: Sequence[str], wanted: Sequence[int] | None, events: Bus, clock: Clock
+) -> PassivePorts:
+    def refused(peer: tuple[str, int], port: int) -> None:
+        if not events.silent:
+            events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
+
+    ports = PassivePorts.open(addresses, wanted, count=_SYSTEM_PORTS, refused=refused)
+    if not ports.ports:
+        ports.close()
+        reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))
+        raise StartError(
+            f"None of the passive ports could be opened ({reasons}). Choose other ports (data.passive_ports)."
+        )
+    for number, why in ports.unavailable:
+        which = f"The passive port {number}" if number else "A passive port"
+        events.publish(Warned(at=clock.time(), text=f"{which} could not be opened ({why})."))
+    return ports
+
+
+def _open_accounts(
+    config: Config, undo: ExitStack, clock: Clock, choose: ChooseProviders | None
+) -> Accounts:
+    """Those of the configuration, then those of the state directory, then everybody."""
+    for name, home in [*((user.name, user.home) for user in config.users), ("anonymous", config.anonymous.home)]:
+        if home is not None and not os.path.isdir(home):
+            raise StartError(f"The home of {name}, {home}, is not a directory. Make it, or name another.")
+    passwords = Passwords(clock=clock.monotonic)
+    providers: list[Provider] = []
+    if config.users:
+        providers.append(StaticAccounts([(user.user(), user.password) for user in config.users], passwords))
+    if config.server.state is not None:
+        path = os.path.join(state_directory(config.server.state), USERS_FILE)
+        try:
+            database = Database(path)
+        except AccountError as error:
+            raise StartError(f"The user database cannot be used: {error}") from error
+        undo.callback(database.close)
+        providers.append(DatabaseAccounts(database, passwords))
+    anonymous = config.anonymous.user()
+    if anonymous is not None:
+        providers.append(AnonymousAccount(anonymous))
+    return Accounts(choose(providers) if choose is not None else providers, passwords)
+
+
+def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[Log, ...]:
+    logs: list[Log] = []
+    try:
+        if config.log.json_file is not None:
+            logs.append(undo.enter_context(JsonLog(config.log.json_file)))
+        if config.log.xferlog_file is not None:
+            logs.append(undo.enter_context(Xferlog(config.log.xferlog_file)))
+    except OSError as error:
+        raise StartError(f"The log file {error.filename} cannot be opened: {error.strerror}.") from error
+    for log in logs:
+        events.subscribe(log)
+        undo.callback(events.unsubscribe, log)
+    if config.log.commands:
+        events.commands = True
+    return tuple(logs)
+
+
+def _reopen(logs: Sequence[Log]) -> None:
+    for log in logs:
+        log.reopen()
+
+
+def _make_certificate(config: Config, addresses: Sequence[str]) -> None:
+    """At the first start with a state directory: a certificate of the server's own, if no other is configured."""
+    state = config.server.state
+    if state is None or config.tls.certificate is not None:
+        return
+    if os.path.lexists(os.path.join(state, CERTIFICATE_FILE)):
+        return  # whether it can be used shows where it is used; reading it takes a slow library
+    from homeport.net.interfaces import Interfaces
+
+    own = [one.address for one in Interfaces.read().all if one.up and not one.address.startswith("fe80:")]
+    named = [address for address in addresses if not ip_address(address.partition("%")[0]).is_unspecified]
+    external = config.data.external_address
+    given = [external] if external not in ("auto", "none") else []
+    try:
+        own_certificate(state_directory(state), [*given, socket.gethostname(), "localhost", *named, *own])
+    except OSError as error:
+        raise StartError(f"The certificate cannot be written to {state}: {error.strerror}.") from error
+    except CertificateUnusable as error:
+        raise StartError(str(error)) from error
+
+
+def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
+    """The configured external address; a name is looked up once, at the start."""
+    external = config.data.external_address
+    if external in ("auto", "none"):
+        return None
+    try:
+        return str(ip_address(external))
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(external, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        events.publish(Warned(
+            at=clock.time(),
+            text=f"The external address {external} could not be looked up ({error.strerror}). Clients from the internet "
+            "are told the address that they are connected to.",
+        ))  # fmt: skip
+        return None
+    # 227 can name an IPv4 address only, and 229 none (RFC 2428 §3): it is the IPv4 address that matters.
+    addresses = sorted(found, key=lambda one: one[0] != socket.AF_INET)
+    return str(addresses[0][4][0])

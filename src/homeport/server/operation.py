@@ -1,0 +1,209 @@
+"""Operation: one server from its start to its stop. Owns the threads, the lobby, the door and all sockets.
+
+The stop (DESIGN: a stop) has three steps, each bounded. First the drain: nobody is admitted any more, idle sessions
+hear 421, and what is being carried out may finish until the drain's deadline. Then the end: all waits
+return, transfers are aborted, the last reply is tried. Then, after a short grace, connections are cut, so that
+not even a client that reads nothing can hold the server. The steps run in a thread of their own: who called
+`stop` may be interrupted and call again, and the second call goes to the end at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from socket import socket
+
+from homeport.accounts.limits import SessionLimits
+from homeport.events.bus import Bus
+from homeport.events.types import CloseReason, ServerStarted, ServerStopped, ServerStopping, Warned
+from homeport.session.services import Clock
+
+from .admission import Admission, Converse
+from .door import Door
+from .sessions import Sessions, Talk
+from .sweep import Sweep, Sweepable
+from .threads import Threads
+from .view import SessionView, view_of
+
+_log = logging.getLogger("homeport.server")
+
+GRACE = 2.0
+"""Seconds for sessions to clean up and say their last word, once they are ended."""
+_ROUND = 0.05
+"""Seconds between two looks at who has become idle, while the server drains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What `build` made for a server: everything is open, nothing runs."""
+
+    listeners: tuple[socket, ...]
+    """Bound and listening; the control connections come in here."""
+    passive: Sweepable
+    limits: SessionLimits
+    converse: Converse
+    events: Bus
+    clock: Clock = field(default_factory=Clock)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Is set when the stop begins, for whoever waits for something else."""
+    reopen: Callable[[], None] = lambda: None
+    """Go on in new log files of the same names. Raises OSError."""
+    close: Callable[[], None] = lambda: None
+    """Closes what the parts hold but the listeners: passive ports, database, logs. Called once, last of all."""
+
+
+class Operation:
+    """A server that runs as soon as it is made."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Start. Raises OSError or RuntimeError if the system refuses; all the parts are closed then."""
+        self._parts = parts
+        self._hurry = threading.Event()
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._stopper: threading.Thread | None = None
+        self.addresses: tuple[tuple[str, int], ...] = tuple(
+            listener.getsockname()[:2] for listener in parts.listeners
+        )
+        undo: list[Callable[[], object]] = [parts.close, *(listener.close for listener in parts.listeners)]
+        try:
+            self._threads = Threads()
+            undo.append(lambda: self._threads.stop(GRACE))
+            self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock)
+            self._lobby = self.sessions.lobby
+            undo.append(lambda: self._lobby.stop(GRACE))
+            self._admission = Admission(
+                parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock
+            )
+            self._door = Door(
+                parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic
+            )
+            undo.append(self._door.close)
+            self._sweep = Sweep(parts.passive, self._lobby, parts.clock.monotonic)
+            self._sweep.begin()
+            self._door.open()
+            self._lobby.start()
+        except BaseException:
+            for step in reversed(undo):
+                step()
+            raise
+        parts.events.publish(ServerStarted(
+            at=parts.clock.time(), addresses=self.addresses,
+            passive_ports=parts.passive.ports,
+        ))  # fmt: skip
+
+    @property
+    def over(self) -> bool:
+        """Whether the stop is complete."""
+        return self._over.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the stop is complete, which somebody else asks for; whether it is."""
+        return self._over.wait(timeout)
+
+    @property
+    def passive_ports(self) -> tuple[int, ...]:
+        """The ports of passive data connections."""
+        return self._parts.passive.ports
+
+    def view(self) -> tuple[SessionView, ...]:
+        """The sessions under way, the oldest first."""
+        now = self._parts.clock.monotonic()
+        return tuple(view_of(talk.session, now, busy=talk.busy) for talk in self.sessions.all())
+
+    def reopen_logs(self) -> None:
+        """Go on in new log files of the same names. Raises OSError."""
+        self._parts.reopen()
+
+    def kick(self, number: int) -> bool:
+        """End the session with this *number*; whether there is one."""
+        talk = self.sessions.get(number)
+        if talk is None:
+            return False
+        talk.end(CloseReason.KICKED)
+        return True
+
+    def stop(self, timeout: float) -> bool:
+        """Drain for *timeout* seconds at most, then end everything; see the head of this module.
+
+        Returns when that is complete, within *timeout* and twice GRACE; whether every thread has ended. A second
+        call, from any thread, ends everything at once. In a thread of this server itself it does not wait.
+        """
+        with self._lock:
+            if self._stopper is None:
+                self._stopper = threading.Thread(
+                    target=self._stop, args=(timeout,), name="homeport-stop", daemon=True
+                )
+                try:
+                    self._stopper.start()
+                except RuntimeError:  # no thread is to be had: this one has to do
+                    self._stop(0.0)
+            else:
+                self._hurry.set()
+        if self._threads.owns_current() or threading.current_thread() is self._stopper or self._lobby.owns_current():
+            return False
+        return self._over.wait(timeout + 3 * GRACE) and self._threads.size == 0
+
+    # -- the stop, in its own thread ---------------------------------------------------------------
+
+    def _stop(self, drain: float) -> None:
+        parts = self._parts
+        try:
+            parts.stopping.set()
+            parts.events.publish(ServerStopping(at=parts.clock.time(), sessions=len(self.sessions)))
+            self._close_door()
+            self._drain(drain)
+            self._end()
+        finally:
+            self._release()
+            parts.events.publish(ServerStopped(at=parts.clock.time()))
+            parts.close()
+            self._over.set()
+
+    def _close_door(self) -> None:
+        """Admit nobody any more. Those who are in the backlog already are told so."""
+        self._admission.stopping = True
+        closed = threading.Event()
+
+        def close() -> None:
+            try:
+                self._door.close()
+            finally:
+                closed.set()
+
+        self._lobby.call(close)
+        if not closed.wait(GRACE):
+            self._warn("The listening sockets could not be closed in time")
+
+    def _drain(self, seconds: float) -> None:
+        monotonic = self._parts.clock.monotonic
+        until = monotonic() + seconds
+        # Nobody can park from now on: who tries hears that the server stops.
+        for talk in self._lobby.empty():
+            talk.end(CloseReason.SHUTDOWN)
+            self.sessions.resume(talk)
+        while not self._hurry.is_set() and monotonic() < until:
+            self.sessions.dismiss()
+            if self.sessions.wait_until_over(min(_ROUND, until - monotonic())):
+                return
+
+    def _end(self) -> None:
+        self.sessions.end_all()
+        if not self.sessions.wait_until_over(GRACE / 2):
+            self.sessions.sever()
+            if not self.sessions.wait_until_over(GRACE / 2):
+                self._warn(f"{len(self.sessions)} sessions could not be ended; they wait for the system")
+
+    def _release(self) -> None:
+        if not self._lobby.stop(GRACE / 2):
+            self._warn("The lobby's thread did not end in time")
+        if not self._threads.stop(GRACE / 2):
+            self._warn(f"{self._threads.size} threads did not end in time")
+
+    def _left(self, talk: Talk) -> None:
+        self._admission.left(talk)
+
+    def _warn(self, text: str) -> None:
+        self._parts.events.publish(Warned(at=self._parts.clock.time(), text=text))
