@@ -230,7 +230,9 @@ def _host_port(text: str | None) -> HostPort:
 
 
 def _extended_host_port(text: str | None) -> HostPort:
-    text = _text(text)
+    if not text:
+        raise ArgumentError("This command needs an argument.")
+    # One space precedes it, and no more (RFC 2428 §2): a second one would be a delimiter out of its range.
     delimiter = text[0]
     fields = text.split(delimiter)
     if not "!" <= delimiter <= "~" or len(fields) != 5 or fields[0] or fields[4]:

@@ -27,7 +27,9 @@ from .services import Services
 from .state import Session
 from .verbs.about import transfer_status
 
-_NOT_FTP = frozenset({"GET", "POST", "HEAD", "PUT", "CONNECT", "OPTIONS", "HELO", "EHLO", "SSH-2.0", "SSH-1.99"})
+_NOT_FTP = frozenset({
+    "GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI", "HELO", "EHLO", "LHLO",
+})  # fmt: skip
 """First words of other protocols. A browser can be made to post FTP commands in the body of a request (D-29)."""
 
 _TOO_LONG = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
@@ -134,7 +136,7 @@ class Conversation:
         if not line:
             return  # NAT boxes and people send empty lines; no answer keeps both sides in step (D-23)
         command = Command.parse(line)
-        if self.session.user is None and command.verb in _NOT_FTP:
+        if self.session.user is None and (command.verb in _NOT_FTP or command.verb.startswith("SSH-")):
             self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
             return
         self.busy = True

@@ -39,6 +39,8 @@ def feat(context: Context, _: None) -> Reply:
         "EPSV",
         "HOST",
         f"LANG {_LANGUAGE}*",
+        "LPRT",
+        "LPSV",
         "MDTM",
         "MFF Modify;UNIX.mode;",
         "MFMT",

@@ -12,7 +12,6 @@ from homeport.protocol.listing import parse_time
 from homeport.protocol.path import PathError, VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
-from homeport.session.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,11 @@ class _Service:
 
 
 def site(context: Context, text: str) -> Reply:
-    """SITE: hand over to one of the services below; 504 for any other."""
+    """SITE: hand over to one of the services below; 501 for any other (RFC 959 §5.4 has no 504 for SITE)."""
     name, _, argument = text.partition(" ")
     service = _SERVICES.get(name.upper())
     if service is None:
-        raise Refusal(Code.BAD_PARAMETER, f"SITE {name.upper()} is not known here; SITE HELP lists what is")
+        raise ArgumentError(f"SITE {name.upper()} is not known here; SITE HELP lists what is")
     return service.run(context, argument)
 
 

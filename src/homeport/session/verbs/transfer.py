@@ -65,12 +65,13 @@ def appe(context: Context, path: VirtualPath) -> Reply:
 def stou(context: Context, hint: VirtualPath | None) -> Reply:
     """STOU: under a name that is unique here, told in 150 exactly as RFC 1123 §4.1.2.9 wants it.
 
-    An argument is taken as the base of the name (many clients send one). The same rights as for STOR (RFC 949).
+    An argument is taken as the base of the name (many clients send one, D-06); the file is made in the current
+    directory (RFC 959 §4.1.3), whatever directory stands before it. The same rights as for STOR (RFC 949).
     A REST before it means nothing (RFC 3659 §5.3) and is forgotten.
     """
     session = context.session
     session.restart = 0
-    base = hint if hint is not None and not hint.is_root else session.place.child("upload")
+    base = session.place.child(hint.name if hint is not None and not hint.is_root else "upload")
     context.permit(Permission.CREATE, base)
     for attempt in range(_UNIQUE_TRIES):
         path = base if attempt == 0 and hint is not None else base.parent.child(f"{base.name}.{secrets.token_hex(4)}")
@@ -78,8 +79,7 @@ def stou(context: Context, hint: VirtualPath | None) -> Reply:
             writer = _open(context, path, Access.CREATE, 0)
         except AlreadyExists:
             continue
-        shown = path.name if path.parent == session.place else path.text
-        return _receive(context, path, writer, f"FILE: {shown}", appended=False)
+        return _receive(context, path, writer, f"FILE: {path.name}", appended=False)
     raise Refusal(Code.FILE_BUSY, "No unique name was found, try again")
 
 
