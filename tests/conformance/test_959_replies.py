@@ -14,7 +14,7 @@ from tests.conformance.conftest import Configured
 from tests.conformance.test_959_table import codes_of
 
 FIRST_DIAGRAM = (
-    "ABOR", "ALLO 1", "DELE f", "CWD d", "CDUP", "SMNT d", "HELP", "MODE S", "NOOP", "PASV", "SITE HELP",
+    "ABOR", "ALLO 1", "DELE f", "CWD d", "CDUP", "SMNT d", "HELP", "MODE S", "NOOP", "PASV", "SITE UMASK",
     "PORT 127,0,0,1,200,1", "SYST", "STAT", "RMD d", "MKD e", "PWD", "STRU F", "TYPE I", "QUIT",
 )  # fmt: skip
 """The commands of the first state diagram (§6), QUIT last."""

@@ -34,7 +34,10 @@ from .readiness import ready
 from .stream import reset
 from .waker import Waker
 
-__all__ = ["NoPortFree", "Offer", "PassivePorts"]
+__all__ = ["ANYBODY", "NoPortFree", "Offer", "PassivePorts"]
+
+ANYBODY = "anybody"
+"""The peer of an offer that takes a connection from every address: for transfers between two servers (RFC 959 §5.2)."""
 
 _QUARANTINE_SECONDS = 5.0
 """For so long a port that was given back unused is the last choice for the same client."""
@@ -91,6 +94,7 @@ class PassivePorts:
     def offer(self, peer: str, local: str, timeout: float) -> Offer:
         """Promise a port to *peer*, whose control connection ends at *local*. It is listening already.
 
+        ANYBODY as *peer* takes whoever comes first, unless the port is promised to that address.
         Waits up to *timeout* seconds for a turn if every port is promised to other sessions of the same peer. Raises
         NoPortFree.
         """
@@ -247,14 +251,14 @@ class PassivePorts:
     def _hand_over(self, port: Port, peer: str, connection: socket.socket) -> tuple[Offer | None, bool]:
         """The offer that gets *connection*, or None, and whether it is one that came too late. Takes the lock."""
         with self._lock:
-            offer = port.offers.get(peer)
+            offer = port.offers.get(peer) or port.offers.get(ANYBODY)
             if offer is not None and offer.open:
                 offer.connection = connection
                 if offer.waker is not None:
                     offer.waker.wake()
-                self._vacate(port, peer)
+                self._vacate(port, offer.peer)
                 return offer, False
-            if offer is not None or peer in port.former:
+            if offer is not None or peer in port.former or ANYBODY in port.former:
                 return None, True
             for other in port.offers.values():
                 other.note_stranger(peer)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from homeport.data.address import decide
 from homeport.data.offer import Offer
-from homeport.data.ports import NoPortFree
+from homeport.data.ports import ANYBODY, NoPortFree
 from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
@@ -83,8 +83,10 @@ def _offer(context: Context) -> Offer:
     """A passive port for this client; one that was offered before is given back first."""
     session, services = context.session, context.services
     session.release_data()
+    # Between two servers it is the other one that connects (RFC 959 §5.2), and its address is not known beforehand.
+    peer = ANYBODY if services.policy.allow_foreign else session.peer[0]
     try:
-        offer = services.ports.offer(session.peer[0], session.local[0], services.policy.data_seconds)
+        offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds)
     except NoPortFree:
         raise Refusal(Code.CANNOT_OPEN_DATA, "All passive ports are in use, try again") from None
     session.data = offer
