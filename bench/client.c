@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 256 * 1024, PATIENCE_S = 30, TRIES = 100 };
+enum { BLOCK = 256 * 1024, PATIENCE_S = 30, TRIES = 100, DOORWAY = 16 };
 
 struct session {
     pthread_t thread;
@@ -53,6 +54,7 @@ static int sessions;
 static atomic_llong operations, retries;
 static long long deadline;
 static pthread_barrier_t logged_in, started, finished;
+static sem_t doorway;  /* so many log in at once: a listen queue of 32, as vsftpd has it, would drop the rest for seconds */
 
 static void die(const char *format, ...) {
     va_list arguments;
@@ -226,7 +228,9 @@ static void *run(void *session) {
     if (!(me->block = malloc(BLOCK))) die("no memory");
     memset(me->block, 'x', BLOCK);
     if (keeps_session()) {
+        sem_wait(&doorway);
         log_in(me);
+        sem_post(&doorway);
         command(me, "TYPE", "I");
         expect(me, 2);
     }
@@ -261,6 +265,7 @@ static int load(char **argv) {
     argument = argv[8];
     size = atoll(argv[9]);
     struct session *all = calloc(sessions, sizeof *all);
+    sem_init(&doorway, 0, DOORWAY);
     pthread_barrier_init(&logged_in, NULL, sessions + 1);
     pthread_barrier_init(&started, NULL, sessions + 1);
     pthread_barrier_init(&finished, NULL, sessions + 1);

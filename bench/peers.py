@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import shlex
 import shutil
@@ -167,17 +168,14 @@ server.serve_forever()
 
 def pyftpdlib(place: Place) -> Launch:
     """One process, one loop (its default), plain passwords in memory."""
-    try:
-        import pyftpdlib as package
-    except ImportError as error:
-        raise CannotRun("is not installed: pip install pyftpdlib") from error
-    del package
+    if not importlib.util.find_spec("pyftpdlib"):
+        raise CannotRun("is not installed: pip install pyftpdlib")
     ports = [str(place.port), str(place.passive[0]), str(place.passive[1])]
     return Launch([sys.executable, "-c", _PYFTPDLIB, str(place.root), *ports, USER, PASSWORD], {})
 
 
 def homeport(place: Place) -> Launch:
-    """As `homeport serve --config` runs it; a plain password, the events of sessions and transfers to nowhere."""
+    """As `homeport serve --config` runs it; a plain password, and no line on the console for each event."""
     config = place.own / "homeport.toml"
     config.write_text(f"""
 [server]
@@ -197,7 +195,7 @@ home = "{place.root}"
 access = "read-write"
 """)
     config.chmod(0o600)
-    return Launch([sys.executable, "-m", "homeport", "serve", "--config", str(config)], {})
+    return Launch([sys.executable, "-m", "homeport.cli.main", "serve", "--quiet", "--config", str(config)], {})
 
 
 SERVERS: dict[str, tuple[str, Callable[[Place], Launch]]] = {

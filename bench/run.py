@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import dataclasses
 import datetime as dt
+import importlib.metadata
 import json
 import os
 import platform
@@ -243,7 +244,8 @@ def rounds(options: argparse.Namespace, rows: list[Work], root: Path, results: R
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
             for row in rows:
                 floor = [row.floor] if row.floor else []
-                for target in order.sample([*running, *floor], len(running) + len(floor)):
+                targets: list[Running | str] = [*running, *floor]
+                for target in order.sample(targets, len(targets)):
                     if isinstance(target, str):
                         workload.clear_uploads(root)
                         loop = floors[target]
@@ -324,10 +326,8 @@ def circumstances(options: argparse.Namespace, root: Path) -> str:
     versions = BUILD / "peers" / "versions"
     packages = dict(line.split() for line in versions.read_text().splitlines()) if versions.exists() else {}
     peers = [f"{name} {packages[name]}" for name in ("vsftpd", "proftpd-core", "pure-ftpd") if name in packages]
-    with contextlib.suppress(ImportError):
-        import pyftpdlib
-
-        peers.append(f"pyftpdlib {pyftpdlib.__ver__}")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        peers.append(f"pyftpdlib {importlib.metadata.version('pyftpdlib')}")
     return (
         f"{dt.date.today().isoformat()}, {os.cpu_count()} CPUs, Linux {platform.release().split('-')[0]}, "
         f"{platform.python_implementation()} {platform.python_version()}; {', '.join(peers)}. "
