@@ -1,7 +1,8 @@
 """What the tests that prove the catalogue share: clients that are logged in, and servers that are set up otherwise.
 
-`configured` is a server with a configuration of its own, `client_with` a client with rights of its own, `ordinary_home` a
-folder for a server without root's rights, `harness` a server whose storage `troubled` fails when it is told to.
+`configured` is a server with a configuration of its own, `client_with` a client with rights of its own,
+`ordinary_home` a folder for a server without root's rights, `harness` a server whose storage `troubled` fails when
+it is told to.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Configured(Protocol):
 
 @pytest.fixture
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
-    """Start servers that are configured by sections of the configuration file; all are stopped when the test is over."""
+    """Start servers that are configured like by a file; all are stopped when the test is over."""
     with ExitStack() as servers:
 
         def start(sections: Mapping[str, Section]) -> FtpServer:

@@ -29,6 +29,8 @@ VERBS: dict[str, Verb] = {
 """Every verb that is implemented; the grammar has all that are known."""
 
 _PATHS = frozenset({Argument.PATH, Argument.OPTIONAL_PATH})
+_INVALID_IS_501 = frozenset({"MLST", "MLSD"})
+"""Verbs whose argument, where it is invalid, is answered 501 and by nothing else (RFC 3659 §7.1)."""
 _UNKNOWN = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
 
 
@@ -53,7 +55,10 @@ def dispatch(context: Context, command: Command) -> Reply:
     except ControlLost:
         raise
     except Exception as error:  # noqa: BLE001 - a bug ends in 451 and in the log, not in a dead session
-        return _failed(context, error)
+        reply = _failed(context, error)
+    if row.preliminary:
+        # REST is for one transfer, also for one that was refused (RFC 3659 §5.3).
+        context.session.restart = 0
     if not row.allows(reply.code):
         return _failed(context, AssertionError(f"{row.verb} may not be answered {int(reply.code)} {reply.text}"))
     return reply
@@ -82,7 +87,7 @@ def _path(context: Context, text: str) -> VirtualPath:
     try:
         return VirtualPath.parse(text, context.session.place)
     except PathError as error:
-        named = bool(text) and GRAMMAR[context.verb].allows(Code.NAME_NOT_ALLOWED)
+        named = context.verb not in _INVALID_IS_501 and GRAMMAR[context.verb].allows(Code.NAME_NOT_ALLOWED)
         raise Refusal(Code.NAME_NOT_ALLOWED if named else Code.BAD_ARGUMENT, str(error)) from None
 
 

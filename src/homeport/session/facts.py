@@ -73,8 +73,8 @@ class Describer:
             delete=self._writable and Permission.DELETE in rights,
             rename=self._writable and Permission.RENAME in rights,
             read=readable and Permission.READ in rights,
-            # A new content is written beside the old file and put in its place: the directory must allow that.
-            write=self._writable and Permission.OVERWRITE in rights,
+            # A new content is written beside the old file and put in its place: the directory must allow that, too.
+            write=writable and self._writable and Permission.OVERWRITE in rights,
         )
 
     def _directory(

@@ -27,8 +27,10 @@ disk that fills up meanwhile (RFC 1123 §4.1.2.11), 554 a marker that proves wro
 _DURING_TRANSFER = frozenset({"STAT", "NOOP"})
 
 _LINE = rb"[^\r\n]*\r\n"
+_VISIBLE = rb"[\t\x20-\x7e]*\r\n"
 _PATH = rb"(?:[^\r\n]|\r\x00)+"
 _FACTS = rb"(?:[^ =;\r\n]+=[^ ;\r\n]*;)"
+_ENTRIES = rb"(?: " + _FACTS + rb"* " + _PATH + rb"\r\n)+"
 _FIXED_TEXTS: dict[tuple[str, int], re.Pattern[bytes]] = {
     (verb, code): re.compile(pattern, re.DOTALL)
     for verbs, code, pattern in (
@@ -43,7 +45,10 @@ _FIXED_TEXTS: dict[tuple[str, int], re.Pattern[bytes]] = {
         ("STOU", 150, rb"150 FILE: " + _PATH + rb"\r\n"),
         ("SIZE", 213, rb"213 \d+\r\n"),  # RFC 3659 §4.1
         ("MDTM", 213, rb"213 \d{14}(?:\.\d+)?\r\n"),  # RFC 3659 §3.1
-        ("MLST", 250, rb"250-" + _LINE + rb"(?: " + _FACTS + rb"* " + _PATH + rb"\r\n)+250 " + _LINE),
+        # The texts around the entries are visible ASCII (RFC 3659 §7.2).
+        ("MLST", 250, rb"250-" + _VISIBLE + _ENTRIES + rb"250(?: " + _VISIBLE + rb"|\r\n)"),
+        ("MLSD", 150, rb"150(?: " + _VISIBLE + rb"|\r\n)"),
+        ("MLSD", 226, rb"226 " + _VISIBLE),
         # One space before each feature, and no tab (RFC 2389 §3.2); "211 End" has nothing behind it.
         (
             "FEAT",

@@ -54,20 +54,27 @@ def feat(context: Context, _: None) -> Reply:
 
 
 def opts(context: Context, text: str) -> Reply:
-    """OPTS: MLST chooses facts (RFC 3659 §7.9); UTF8 is always on, and clients like to hear so (D-09)."""
+    """OPTS: MLST chooses facts (RFC 3659 §7.9); UTF8 is always on, and clients like to hear so."""
     verb, space, options = text.partition(" ")
     match verb.upper():
         case "MLST":
             context.session.facts = select_facts(options if space else None)
             return Reply(Code.OK, options_text(context.session.facts))
         case "UTF8" | "UTF-8":
-            if options.strip(" ").upper() in ("", "ON", "NLST"):
-                return Reply(Code.OK, "UTF-8 is always on")
-            if options.strip(" ").upper() == "OFF":
-                raise Refusal(Code.BAD_PARAMETER, "UTF-8 cannot be switched off")
-            raise ArgumentError("OPTS UTF8 takes ON")
+            return _utf8(options)
         case _:
             raise ArgumentError(f"There are no options for {verb.upper()}")
+
+
+def _utf8(options: str) -> Reply:
+    """`OPTS UTF8 ON` as clients send it (D-09), and `OPTS UTF-8 [NLST]` of draft-ietf-ftpext-utf-8-option."""
+    wanted = options.upper()
+    # Exactly one space stands before NLST (§2 there). NLST sends names as octets in every TYPE.
+    if wanted.strip(" ") in ("", "ON") or wanted == "NLST":
+        return Reply(Code.OK, "UTF-8 is always on")
+    if wanted.strip(" ") == "OFF":
+        raise ArgumentError("UTF-8 cannot be switched off")
+    raise ArgumentError("OPTS UTF8 takes ON")
 
 
 def help_(context: Context, topic: str | None) -> Reply:

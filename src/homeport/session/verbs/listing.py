@@ -44,7 +44,7 @@ def _send_long(context: Context, selection: Selection) -> Reply:
     line = long_lines(context, selection)
     items = selection.items(context)
     lines = (_group(line(item)) if item.entry is None else _octets(line(item)) for item in items)
-    return _send(context, lines, selection.path, "list")
+    return _send(context, lines, selection.path, f"Sending the list of {selection.path}")
 
 
 def _octets(line: str) -> bytes:
@@ -58,7 +58,7 @@ def _group(line: str) -> bytes:
 
 def _send_names(context: Context, selection: Selection) -> Reply:
     names = (name_line(item.name) for item in selection.items(context) if item.entry is not None)
-    return _send(context, names, selection.path, "names")
+    return _send(context, names, selection.path, f"Sending the names in {selection.path}")
 
 
 def mlsd(context: Context, path: VirtualPath | None) -> Reply:
@@ -70,12 +70,13 @@ def mlsd(context: Context, path: VirtualPath | None) -> Reply:
     describe = Describer(context, where).line
     entries = context.storage.scan(where)
     lines = (describe(entry) for entry in entries if "\n" not in entry.name)
-    return _send(context, lines, where, "facts")
+    # No name in the text of 150: it may hold visible ASCII only (RFC 3659 §7.2).
+    return _send(context, lines, where, "Sending the facts")
 
 
-def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, what: str) -> Reply:
+def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, opening: str) -> Reply:
     plan = Plan(chunks=_chunks(lines), stall=context.services.policy.data_seconds)
-    result = exchange(context, plan, Account(Direction.LISTING, path.text), f"Sending the {what} of {path}")
+    result = exchange(context, plan, Account(Direction.LISTING, path.text), opening)
     return completed(result, "Sent")
 
 

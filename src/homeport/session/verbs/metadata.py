@@ -21,7 +21,8 @@ def mlst(context: Context, path: VirtualPath | None) -> Reply:
     where = context.session.place if path is None else path
     entry = context.storage.stat(where)
     line = Describer(context, where.parent).text(entry, where)
-    return Reply(Code.FILE_ACTION_OK, f"Facts of {where}", (f" {line}",), "End")
+    # No name in the first line: it may hold visible ASCII only (RFC 3659 §7.2).
+    return Reply(Code.FILE_ACTION_OK, "Facts", (f" {line}",), "End")
 
 
 def size(context: Context, path: VirtualPath) -> Reply:
@@ -58,10 +59,10 @@ def mdtm(context: Context, path: VirtualPath) -> Reply:
 
 
 def mfmt(context: Context, argument: TimePath) -> Reply:
-    """MFMT: set the modification time; the reply has the one that was really set."""
+    """MFMT: set the modification time; the reply has the one that was really set, and the name as it was given."""
     path = _path(context, argument.path)
     kept = set_modified(context, path, argument.modified_ns)
-    return Reply(Code.FILE_STATUS, f"Modify={_time(path, kept)}; {path}")
+    return Reply(Code.FILE_STATUS, f"Modify={_time(path, kept)}; {argument.path}")
 
 
 def mff(context: Context, argument: FactsPath) -> Reply:
@@ -78,7 +79,7 @@ def mff(context: Context, argument: FactsPath) -> Reply:
         else:
             set_mode(context, path, bits[value])
             told.append(f"UNIX.mode={bits[value]:04o};")
-    return Reply(Code.FILE_STATUS, f"{''.join(told)} {path}")
+    return Reply(Code.FILE_STATUS, f"{''.join(told)} {argument.path}")
 
 
 def _time(path: VirtualPath, modified_ns: int) -> str:

@@ -29,8 +29,8 @@ def retr(context: Context, path: VirtualPath) -> Reply:
     offset = session.take_restart()
     with context.storage.open_read(path) as reader:
         binary = session.binary
-        # In TYPE A the length on the wire is not known beforehand; the encoder skips what REST left out.
-        if binary and offset > reader.size:
+        # Refused before 150 (RFC 1123 §4.1.3.4). In TYPE A the length on the wire has to be counted for that.
+        if offset and (offset > reader.size if binary else locate(reader.chunks(), offset) is None):
             raise BadOffset(path)
         plan = Plan(
             reader=reader,
@@ -67,10 +67,9 @@ def stou(context: Context, hint: VirtualPath | None) -> Reply:
 
     An argument is taken as the base of the name (many clients send one, D-06); the file is made in the current
     directory (RFC 959 §4.1.3), whatever directory stands before it. The same rights as for STOR (RFC 949).
-    A REST before it means nothing (RFC 3659 §5.3) and is forgotten.
+    A REST before it means nothing (RFC 3659 §5.3).
     """
     session = context.session
-    session.restart = 0
     base = session.place.child(hint.name if hint is not None and not hint.is_root else "upload")
     context.permit(Permission.CREATE, base)
     for attempt in range(_UNIQUE_TRIES):
