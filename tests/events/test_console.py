@@ -14,6 +14,7 @@ from homeport.events import types
 from homeport.events.console import Console, Tone, sentence, wants_colour
 from homeport.events.types import (
     CloseReason,
+    DataConnectionFailed,
     Direction,
     Event,
     LoggedIn,
@@ -66,6 +67,36 @@ def test_every_kind_of_event_has_words_of_its_own() -> None:
     assert {type(event) for event in ONE_OF_EACH} == kinds - {Event}
     for event in ONE_OF_EACH:
         assert sentence(event).text != type(event).__name__
+
+
+def failed(diagnosis: str, session: int = 3) -> DataConnectionFailed:
+    return DataConnectionFailed(
+        at=AT,
+        session=session,
+        peer=PEER,
+        user="bob",
+        passive=True,
+        target=("203.0.113.4", 50001),
+        cause="Nothing arrived.",
+        diagnosis=diagnosis,
+        side="the server",
+        advice="Because of this. To mend it at the server: " + "(1) do that. " * 6 + "(2) end\x1b[31m.",
+    )
+
+
+def test_advice_stands_below_its_line_once_for_each_cause_in_a_session() -> None:
+    line = "14:03:07  bob@192.0.2.7 #3          no data connection (passive, announced 203.0.113.4:50001): "
+    line += "Nothing arrived.\n"
+    advice = (
+        "          Because of this. To mend it at the server: (1) do that. (1) do that. (1) do that. (1) do that. (1)\n"
+        "          do that. (1) do that. (2) end\\x1b[31m.\n"
+    )
+    gone = SessionClosed(at=AT, session=3, peer=PEER, user="bob", reason=CloseReason.QUIT, seconds=1)
+    assert written(failed("a"), failed("a"), failed("b"), failed("a")) == (
+        line + advice + line + line + advice + line
+    )
+    assert written(failed("a"), gone, failed("a")).count(advice) == 2
+    assert written(failed("a"), failed("a", session=4)).count(advice) == 2
 
 
 def test_a_long_name_moves_its_own_line_only() -> None:

@@ -33,6 +33,11 @@ class Kind(Enum):
         """Whether it means the same host everywhere, so that anybody on the internet can dial it."""
         return self in (Kind.PUBLIC, Kind.DOCUMENTATION)
 
+    @property
+    def inside(self) -> bool:
+        """Whether it is a host's, but means another one in every network."""
+        return self not in (Kind.PUBLIC, Kind.DOCUMENTATION, Kind.UNSPECIFIED, Kind.MULTICAST)
+
 
 _RANGES: tuple[tuple[Kind, tuple[Network, ...]], ...] = tuple(
     (kind, tuple(ip_network(text) for text in texts))

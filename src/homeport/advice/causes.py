@@ -93,9 +93,14 @@ class Diagnosis:
 
     @property
     def paragraph(self) -> str:
-        """All of it for the log and the page, on one line."""
+        """All of it, on one line."""
+        return f"{self.happened} {self.advice}"
+
+    @property
+    def advice(self) -> str:
+        """Why, and how it is mended, for the log and the page."""
         if len(self.cures) == 1:
             mend = self.cures[0]
         else:
             mend = " ".join(f"({number}) {cure}" for number, cure in enumerate(self.cures, 1))
-        return f"{self.happened} {self.why} To mend it at {self.side.value}: {mend}"
+        return f"{self.why} To mend it at {self.side.value}: {mend}"

@@ -151,6 +151,7 @@ def _failed(target: tuple[str, int], source: tuple[str, int], number: int | None
         cause,
         f"The server connected from {source[0]} to {target[0]} port {target[1]}, as the client had asked; "
         f"it got: {message}.",
+        number=number,
     )
 
 

@@ -34,12 +34,14 @@ class Cause(Enum):
 class DataConnectionError(Exception):
     """No data connection. `text` is one sentence: who should have connected to whom, and what was seen."""
 
-    def __init__(self, cause: Cause, text: str, strangers: tuple[str, ...] = ()) -> None:
+    def __init__(self, cause: Cause, text: str, strangers: tuple[str, ...] = (), number: int | None = None) -> None:
         super().__init__(text)
         self.cause = cause
         self.text = text
         self.strangers = strangers
         """The addresses that connected instead of the client, oldest first."""
+        self.number = number
+        """The errno, where the system gave one."""
 
 
 def attend(watch: Watch, waiting_for: str) -> None:

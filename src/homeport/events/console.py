@@ -5,6 +5,8 @@
     14:03:08  bob@192.0.2.7 #3         downloaded  /photos/a.jpg  3.20 MB in 0.31 s, 10.3 MB/s
     14:03:09  bob@192.0.2.7 #3         upload failed  /b.iso  after 512 kB in 3.10 s: the client aborted
 
+Below a data connection that failed stands why, and how it is mended.
+
 `sentence` is the pure half: an event's words. The Console adds the time, who it was, colour where the stream is a
 terminal, and the date when it changes. Whatever comes from a client goes through `text.visible`.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -44,6 +47,9 @@ from .types import (
 
 WHO_WIDTH = 24
 """Columns kept for who it was. A longer one is written whole and moves its own line only."""
+ADVICE_WIDTH = 100
+"""Columns of the text below a line."""
+_ADVICE_MARGIN = len("14:03:07  ")
 
 _log = logging.getLogger("homeport.events")
 
@@ -187,6 +193,8 @@ class Console:
         # Some events name the session only; these are the address and the user of those that are open.
         self._addresses: dict[int, str] = {}
         self._users: dict[int, str] = {}
+        # What open sessions were told once is not repeated every time that a client tries again.
+        self._advised: set[tuple[int, str]] = set()
 
     def __call__(self, event: Event) -> None:
         said = sentence(event)
@@ -201,9 +209,21 @@ class Console:
                 case SessionClosed(session=session):
                     self._addresses.pop(session, None)
                     self._users.pop(session, None)
+                    self._advised = {one for one in self._advised if one[0] != session}
             self._write(self._line(event.at, said))
+            if isinstance(event, DataConnectionFailed) and event.advice:
+                self._advise(event)
             if self._traces and isinstance(event, Failed):
                 self._write("".join(f"    {visible(line)}\n" for line in event.trace.splitlines()))
+
+    def _advise(self, event: DataConnectionFailed) -> None:
+        """Why it failed and what to do, below its line; once for each cause in a session."""
+        if (event.session, event.diagnosis) in self._advised:
+            return
+        self._advised.add((event.session, event.diagnosis))
+        margin = " " * _ADVICE_MARGIN
+        for line in textwrap.wrap(visible(event.advice), ADVICE_WIDTH, break_long_words=False, break_on_hyphens=False):
+            self._write(f"{margin}{line}\n")
 
     def _line(self, at: float, said: Sentence) -> str:
         moment = time.localtime(at)

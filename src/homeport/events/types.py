@@ -130,15 +130,22 @@ class TransferEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConnectionFailed(Event):
-    """No data connection came about (425). `cause` is one sentence for people."""
+    """No data connection came about, or none may (425, 504)."""
 
     session: int
     peer: tuple[str, int]
     user: str
     passive: bool
     target: tuple[str, int]
-    """Active: where the server dialled. Passive: what it had announced."""
+    """Active: where the server dialled, or was to. Passive: what it had announced."""
     cause: str
+    """One sentence for people: who was to connect to whom, and what was seen."""
+    diagnosis: str = ""
+    """The name of the cause (`advice.causes.Cause`)."""
+    side: str = ""
+    """Where it is to be mended, as in "the server's router"."""
+    advice: str = ""
+    """Why, and what to do, in a few sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

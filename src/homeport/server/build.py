@@ -19,6 +19,7 @@ from homeport.accounts.limits import LoginThrottle, SessionLimits
 from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
 from homeport.data.address import Rule, Rules
+from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
 from homeport.events.jsonlog import JsonLog
@@ -107,6 +108,7 @@ def policy_of(config: Config, control_port: int, external: str | None = None) ->
         login_tries=config.limits.login_tries,
         active_port=0 if chosen else options.source_port(control_port),
         allow_foreign=options.allow_foreign,
+        private_port=PrivatePort(options.private_port),
         announce=Rules(
             explicit=tuple(Rule(network, address) for network, address in options.announce.items()), external=external
         ),

@@ -103,6 +103,12 @@ class DataOptions(Section):
         description="Data connections to and from a third host (FXP); an open door for misuse (RFC 2577).",
     )
 
+    private_port: Literal["peer", "refuse"] = Field(
+        default="peer",
+        description="When a client behind a router names its private address in PORT or EPRT: dial the address that it "
+        'comes from instead ("peer"), or "refuse".',
+    )
+
     def source_port(self, control_port: int) -> int:
         """The local port for active connections of a session on *control_port*; 0 is any (RFC 959 §3.2: L-1)."""
         if self.active_port is not None:

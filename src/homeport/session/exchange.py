@@ -11,16 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from homeport.data.channel import dial
-from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.transfer import Outcome, Plan, Result, run
-from homeport.events.types import DataConnectionFailed, Direction, TransferEnded
+from homeport.events.types import Direction, TransferEnded
 from homeport.protocol.argument import HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.storage.base import InputOutputError, StorageError, Writer
 
 from .commands import Context
+from .failure import broken, no_connection
 from .refusal import Refusal, reply_for
 
 
@@ -40,7 +41,6 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
     else. The data connection is closed in any case.
     """
     session = context.session
-    session.restart = 0
     passive = isinstance(session.data, Offer)
     context.say(Reply(Code.DATA_OPENING, opening))
     context.started = True
@@ -80,30 +80,26 @@ def _connect(context: Context) -> Stream:
     """The data connection that PORT, PASV or the default asks for (RFC 959 §3.2)."""
     session, policy = context.session, context.services.policy
     target = session.data
+    if isinstance(target, Offer):
+        try:
+            return PlainStream(target.wait(context.watch, policy.data_seconds))
+        except DataConnectionError as error:
+            raise no_connection(context, target, error) from None
+        finally:
+            session.release_data()
+    if target is None:
+        if session.extended_only:
+            raise Refusal(Code.CANNOT_OPEN_DATA, "After EPSV ALL each transfer needs an EPSV")
+        # The default data port is the port that the client's control connection comes from (§3.2).
+        target = HostPort(6 if ":" in session.peer[0] else 4, *session.peer)
+    # The data port is on the address that the client is connected to (RFC 1123 §4.1.2.12).
+    source = (session.local[0], policy.active_port)
+    other_port: list[str] = []
     try:
-        if isinstance(target, Offer):
-            try:
-                return PlainStream(target.wait(context.watch, policy.data_seconds))
-            finally:
-                session.release_data()
-        if target is None:
-            if session.extended_only:
-                raise Refusal(Code.CANNOT_OPEN_DATA, "After EPSV ALL each transfer needs an EPSV")
-            # The default data port is the port that the client's control connection comes from (§3.2).
-            target = HostPort(6 if ":" in session.peer[0] else 4, *session.peer)
-        # The data port is on the address that the client is connected to (RFC 1123 §4.1.2.12).
-        source = (session.local[0], policy.active_port)
-        return PlainStream(dial((target.host, target.port), source, context.watch, policy.data_seconds))
+        address = (target.host, target.port)
+        return PlainStream(dial(address, source, context.watch, policy.data_seconds, other_port.append))
     except DataConnectionError as error:
-        if error.cause in (Cause.ABORTED, Cause.CONTROL_LOST):
-            raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there") from None
-        port = target.port if isinstance(target, Offer | HostPort) else 0
-        host = target.host if isinstance(target, HostPort) else session.local[0]
-        context.services.events.publish(DataConnectionFailed(
-            at=context.services.clock.time(), session=session.number, peer=session.peer,
-            user=context.user.name, passive=isinstance(target, Offer), target=(host, port), cause=error.text,
-        ))
-        raise Refusal(Code.CANNOT_OPEN_DATA, error.text) from None
+        raise no_connection(context, target, error, other_port[0] if other_port else None) from None
 
 
 def _count(context: Context, plan: Plan, account: Account, result: Result, *, passive: bool) -> None:
@@ -134,11 +130,8 @@ def _refusal(context: Context, result: Result) -> Refusal:
     match result.outcome:
         case Outcome.ABORTED | Outcome.CONTROL_LOST:
             return Refusal(Code.TRANSFER_ABORTED, f"Transfer aborted {moved}")
-        case Outcome.LOST:
-            return Refusal(Code.TRANSFER_ABORTED, f"The data connection was lost {moved}")
-        case Outcome.STALLED:
-            seconds = context.services.policy.data_seconds
-            return Refusal(Code.TRANSFER_ABORTED, f"No data moved for {seconds:g} seconds; given up {moved}")
+        case Outcome.LOST | Outcome.STALLED:
+            return Refusal(Code.TRANSFER_ABORTED, broken(context, result).sentence)
         case _:
             error = result.error if isinstance(result.error, StorageError) else InputOutputError()
             reply = reply_for(error, context.verb, started=True)

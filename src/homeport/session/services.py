@@ -11,6 +11,7 @@ from homeport.accounts.limits import LoginThrottle
 from homeport.accounts.model import User
 from homeport.accounts.providers import Accounts
 from homeport.data.address import Rules
+from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
 from homeport.storage.base import Storage
@@ -49,6 +50,8 @@ class Policy:
     """The server's data port for active mode; 0 is any."""
     allow_foreign: bool = False
     """Whether a data connection may go to another address than the client's (FXP; RFC 2577 §3 says no)."""
+    private_port: PrivatePort = PrivatePort.PEER
+    """What becomes of a PORT that names an address behind the client's router."""
     announce: Rules = field(default_factory=Rules)
     keep_partial: bool = True
     """Keep what an upload that broke off had brought, for REST and APPE."""

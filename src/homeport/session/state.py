@@ -39,6 +39,10 @@ class Session:
     representation: Representation = DEFAULT_REPRESENTATION
     data: HostPort | Offer | None = None
     """What PORT or PASV set up; None: the default data port, the client's own control port (§3.2)."""
+    data_verb: str = ""
+    """The verb that did, for diagnoses."""
+    requested: HostPort | None = None
+    """What PORT named, where another address is dialled."""
     extended_only: bool = False
     """EPSV ALL was said: nothing but EPSV sets up a data connection any more (RFC 2428 §4)."""
     facts: tuple[str, ...] = DEFAULT_FACTS
@@ -75,6 +79,7 @@ class Session:
         if isinstance(self.data, Offer):
             self.data.release()
         self.data = None
+        self.requested = None
 
     def log_out(self) -> None:
         """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""

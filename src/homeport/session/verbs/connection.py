@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from homeport.advice.attempt import Seen
 from homeport.data.address import decide
+from homeport.data.destination import destination
 from homeport.data.offer import Offer
 from homeport.data.ports import ANYBODY, NoPortFree
 from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
+from homeport.session.failure import no_port, not_allowed
 from homeport.session.refusal import Refusal
 
 _LOWEST_PORT = 1024
@@ -24,15 +27,18 @@ def port(context: Context, target: HostPort) -> Reply:
         family = 2 if ":" in session.peer[0] else 1
         raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported on this connection, use ({family})")
     if target.port < _LOWEST_PORT:
-        raise Refusal(Code.BAD_PARAMETER, f"No data connection to port {target.port}: it is below {_LOWEST_PORT}")
-    if not policy.allow_foreign and ip_address(target.host) != ip_address(session.peer[0]):
-        raise Refusal(
-            Code.BAD_PARAMETER,
-            f"You are {session.peer[0]}, so the data connection cannot go to {target.host}; use EPSV or PASV",
-        )
+        raise not_allowed(context, target, Seen.LOW_PORT)
+    where = destination(target.host, session.peer[0], policy.private_port, foreign=policy.allow_foreign)
+    if where is None:
+        raise not_allowed(context, target, Seen.FOREIGN)
     session.release_data()
-    session.data = target
-    return Reply(Code.OK, f"The data connection will go to {target.host} port {target.port}")
+    session.data_verb = context.verb
+    if not where.replaced:
+        session.data = target
+        return Reply(Code.OK, f"The data connection will go to {target.host} port {target.port}")
+    session.data = HostPort(target.family, where.host, target.port)
+    session.requested = target
+    return Reply(Code.OK, f"The data connection will go to {where.host} port {target.port}, because {where.reason}")
 
 
 def pasv(context: Context, _: None) -> Reply:
@@ -87,9 +93,10 @@ def _offer(context: Context) -> Offer:
     peer = ANYBODY if services.policy.allow_foreign else session.peer[0]
     try:
         offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds)
-    except NoPortFree:
-        raise Refusal(Code.CANNOT_OPEN_DATA, "All passive ports are in use, try again") from None
+    except NoPortFree as error:
+        raise no_port(context, error) from None
     session.data = offer
+    session.data_verb = context.verb
     return offer
 
 

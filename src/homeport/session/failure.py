@@ -1,0 +1,128 @@
+"""A data connection that failed: the facts that the session knows, the diagnosis, the event, and the refusal.
+
+Nothing here runs while all goes well. What a fact means is `advice`'s business; here they are only collected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from homeport.advice.attempt import Attempt, Mode, Seen
+from homeport.advice.causes import Diagnosis
+from homeport.advice.diagnosis import diagnose
+from homeport.data.address import decide
+from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.offer import Offer
+from homeport.data.transfer import Outcome, Result
+from homeport.events.types import DataConnectionFailed
+from homeport.protocol.argument import HostPort
+from homeport.protocol.reply import Code
+
+from .commands import Context
+from .refusal import Refusal
+
+_SEEN = {
+    Cause.NOTHING_ARRIVED: Seen.NOTHING,
+    Cause.STRANGER_ONLY: Seen.STRANGERS,
+    Cause.REFUSED: Seen.REFUSED,
+    Cause.TIMED_OUT: Seen.TIMED_OUT,
+    Cause.UNREACHABLE: Seen.UNREACHABLE,
+    Cause.NO_PORT: Seen.NO_PORT_FREE,
+    Cause.NO_DESCRIPTOR: Seen.NO_DESCRIPTOR,
+    Cause.CLOSED: Seen.CLOSED,
+}
+"""ABORTED and CONTROL_LOST are the client's own wish; there is nothing to diagnose."""
+
+
+def no_connection(
+    context: Context, target: Offer | HostPort, error: DataConnectionError, source_failure: str | None = None
+) -> Refusal:
+    """425 for a data connection that did not come about. *source_failure*: why it came from another port than 20."""
+    if error.cause in (Cause.ABORTED, Cause.CONTROL_LOST):
+        return Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
+    facts = _facts(context, _SEEN[error.cause])
+    if isinstance(target, Offer):
+        attempt = replace(_passive(context, facts, target), strangers=error.strangers)
+        address = (target.address or target.local, target.port)
+    else:
+        attempt = replace(_active(context, facts, target), error=error.number, source_failure=source_failure)
+        address = (target.host, target.port)
+    return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, address)
+
+
+def no_port(context: Context, error: DataConnectionError) -> Refusal:
+    """425 for PASV and EPSV where no port can be offered."""
+    attempt = replace(_facts(context, _SEEN[error.cause]), mode=Mode(context.verb))
+    return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, (context.session.local[0], 0))
+
+
+def not_allowed(context: Context, target: HostPort, seen: Seen) -> Refusal:
+    """504 for a PORT that names what must not be dialled: FOREIGN or LOW_PORT."""
+    attempt = replace(
+        _facts(context, seen), mode=Mode(context.verb), port=target.port, requested=(target.host, target.port)
+    )
+    # RFC 2577 §3 says 504 for a low port, and names no code for a third host.
+    return _refuse(context, Code.BAD_PARAMETER, attempt, (target.host, target.port))
+
+
+def broken(context: Context, result: Result) -> Diagnosis:
+    """Of a transfer that was LOST or STALLED after the connection had been made."""
+    seen = Seen.STALLED if result.outcome is Outcome.STALLED else Seen.RESET
+    return diagnose(replace(_facts(context, seen), octets=result.octets))
+
+
+def _facts(context: Context, seen: Seen) -> Attempt:
+    session, services = context.session, context.services
+    return Attempt(
+        mode=Mode(session.data_verb) if session.data_verb else Mode.DEFAULT,
+        seen=seen,
+        peer=session.peer,
+        local=session.local,
+        seconds=services.policy.data_seconds,
+        passive_ports=len(services.ports.ports),
+    )
+
+
+def _passive(context: Context, facts: Attempt, offer: Offer) -> Attempt:
+    announced = offer.address
+    if announced is None:
+        return replace(facts, port=offer.port)
+    # It depends on nothing that could have changed since PASV was answered.
+    reason = decide(context.services.policy.announce, facts.peer[0], facts.local[0]).reason
+    return replace(facts, port=offer.port, announced=announced, reason=reason)
+
+
+def _active(context: Context, facts: Attempt, target: HostPort) -> Attempt:
+    session = context.session
+    asked = session.requested
+    mode = facts.mode if session.data is not None else Mode.DEFAULT
+    requested = (asked.host, asked.port) if asked is not None else (target.host, target.port)
+    return replace(
+        facts,
+        mode=mode,
+        port=target.port,
+        requested=None if mode is Mode.DEFAULT else requested,
+        dialled=target.host,
+        source_port=context.services.policy.active_port,
+    )
+
+
+def _refuse(context: Context, code: Code, attempt: Attempt, target: tuple[str, int]) -> Refusal:
+    found = diagnose(attempt)
+    events = context.services.events
+    if not events.silent:
+        events.publish(
+            DataConnectionFailed(
+                at=context.services.clock.time(),
+                session=context.session.number,
+                peer=attempt.peer,
+                user=context.user.name,
+                passive=attempt.mode.passive,
+                target=target,
+                cause=found.happened,
+                diagnosis=found.cause.value,
+                side=found.side.value,
+                advice=found.advice,
+            )
+        )
+    return Refusal(code, found.sentence)
