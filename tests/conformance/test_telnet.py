@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,10 @@ IAC, SE, NOP, DM, IP, AYT, SB = b"\xff", b"\xf0", b"\xf1", b"\xf2", b"\xf4", b"\
 WILL, WONT, DO, DONT = b"\xfb", b"\xfc", b"\xfd", b"\xfe"
 NO_NEGOTIATION = [bytes([code]) for code in (*range(0xF0, 0xFA), 0x01, 0x41, 0x7F, 0xEF)]
 """The two-octet commands (F0 to F9), and some that nobody has defined."""
+
+
+def negotiation(verb: bytes, option: int) -> bytes:
+    return IAC + verb + bytes([option])
 
 
 def silent(client: Client) -> None:
@@ -114,18 +119,8 @@ def test_what_is_off_already_is_not_answered(ftp_server: FtpServer, verb: bytes)
 @pytest.mark.standard("TEL-1123-NO-INITIATE", "TEL-1123-EOL-SEND")
 def test_the_server_negotiates_nothing_and_ends_each_line_with_cr_lf(ftp_server: FtpServer) -> None:
     """Read without a parser: no IAC at all, every CR before an LF and every LF behind a CR."""
-    lines = [
-        "FEAT",
-        "HELP",
-        "USER test",
-        f"PASS {ftp_server.password}",
-        "STAT",
-        "STAT /",
-        "SITE HELP",
-        "PWD",
-        "X",
-        "QUIT",
-    ]
+    login = ["USER test", f"PASS {ftp_server.password}"]
+    lines = ["FEAT", "HELP", *login, "STAT", "STAT /", "SITE HELP", "PWD", "X", "QUIT"]
     (ftp_server.root / "f").touch()
     with socket.create_connection((ftp_server.host, ftp_server.port), 10) as connection:
         connection.sendall("".join(f"{line}\r\n" for line in lines).encode())
@@ -242,7 +237,7 @@ def test_every_octet_may_stand_in_a_name(ftp_server: FtpServer) -> None:
     st.lists(
         st.one_of(
             st.sampled_from([IAC + code for code in NO_NEGOTIATION]),
-            st.builds(lambda code, option: IAC + code + bytes([option]), st.sampled_from([WILL, WONT, DO, DONT]), st.integers(0, 255)),
+            st.builds(negotiation, st.sampled_from([WILL, WONT, DO, DONT]), st.integers(0, 255)),
             st.binary(max_size=20).map(lambda inside: IAC + SB + inside.replace(IAC, IAC + IAC) + IAC + SE),
         ),
         min_size=7,
@@ -254,7 +249,7 @@ def test_telnet_between_the_octets_of_a_command_leaves_the_command(noise: list[b
     octets = b"".join(b"NOOP\r\n"[at : at + 1] + telnet for at, telnet in enumerate(noise))
     framer = Framer()
     edges = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         framer.feed(octets[begin:end])
     assert framer.next_line() == b"NOOP"
     assert framer.next_line() is None
