@@ -232,6 +232,10 @@ class Storage(abc.ABC):
         The iterator has `close()`; closing it ends the scan.
         """
 
+    def is_empty(self, path: VirtualPath) -> bool:
+        """Whether a directory could be removed: entries that a scan leaves out count, the storage's own files do not."""
+        return next(self.scan(path), None) is None
+
     @abc.abstractmethod
     def open_read(self, path: VirtualPath) -> Reader:
         """Open a regular file. IsADirectory, NotAFile, NotFound, AccessDenied. Never blocks on a pipe."""

@@ -21,6 +21,9 @@ _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY}
 _NATIVE_NAMES = sys.getfilesystemencoding().lower() == "utf-8"
 _LEADS_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG})
 
+KEY_OCTETS = 32
+"""Of the key of a Describer."""
+
 
 def text(octets: bytes) -> str:
     """A host's name as a path element."""

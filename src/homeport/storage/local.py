@@ -41,11 +41,11 @@ from .base import (
     Writer,
 )
 from .beneath import LIST, OBJECT, READ, Directory, Place, Root, open_root
-from .entries import Describer, LocalScan, text
+from .entries import KEY_OCTETS, Describer, LocalScan, text
 from .errors import Translating, translate
 from .identity import Identity
 from .linux import rename_new
-from .own import is_reserved, partial_name, remove_if_unused, remove_leftovers
+from .own import holds_only_ours, is_reserved, partial_name, remove_if_unused, remove_leftovers
 from .reader import LocalReader
 from .upload import Uploads
 
@@ -58,16 +58,17 @@ class LocalStorage(Storage):
 
     __slots__ = ("_describer", "_identity", "_read_only", "_root", "_through_proc", "_uploads")
 
-    def __init__(self, root: str | bytes, *, sync: bool = False) -> None:
+    def __init__(self, root: str | bytes, *, sync: bool = False, key: bytes | None = None) -> None:
         """Hold *root*, which must be a directory; NotFound, NotADirectory or AccessDenied.
 
-        *sync*: a commit returns when file and name are on stable storage. The process's user of this moment is the
-        one whose rights count in `may`.
+        *sync*: a commit returns when file and name are on stable storage. *key* makes the unique tokens of entries,
+        which are the same in all storages with the same key; None is a random one. The process's user of this moment
+        is the one whose rights count in `may`.
         """
         octets = os.fsencode(root)
         with Translating(None):
             self._root: Root = open_root(octets)
-        self._describer = Describer(secrets.token_bytes(32))
+        self._describer = Describer(secrets.token_bytes(KEY_OCTETS) if key is None else key)
         self._identity = Identity.current()
         self._through_proc = os.path.isdir("/proc/self/fd")
         self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(octets).f_flag & os.ST_RDONLY)
@@ -88,6 +89,11 @@ class LocalStorage(Storage):
             except BaseException:
                 directory.close()
                 raise
+
+    def is_empty(self, path: VirtualPath) -> bool:
+        octets = _existing(path)
+        with Translating(path), self._root.list_directory(octets) as directory:
+            return holds_only_ours(directory)
 
     def open_read(self, path: VirtualPath) -> Reader:
         octets = _existing(path)

@@ -99,6 +99,12 @@ def remove_if_unused(directory: Directory, name: bytes) -> bool:
     return True
 
 
+def holds_only_ours(directory: Directory) -> bool:
+    """Whether nothing is in a directory but, perhaps, files of ours."""
+    with os.scandir(directory.descriptor if directory.descriptor is not None else directory.at(b".")) as items:
+        return all(os.fsencode(item.name).startswith(_PREFIX) for item in items)
+
+
 def remove_leftovers(directory: Directory) -> bool:
     """Remove our unused files from a directory that holds nothing else. False, and nothing removed, if it does."""
     leftovers: list[bytes] = []
