@@ -23,6 +23,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from meter import Meter
 
 USER, PASSWORD = "bench", "bench"
@@ -269,16 +271,15 @@ class Running:
 
     def stop(self) -> None:
         """Ends the server and every process of its tree, and removes its control group."""
-        tree = self.meter.processes()
-        for process in tree:
-            with contextlib.suppress(Exception):
-                process.terminate()
-        try:
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for process in tree:
-            with contextlib.suppress(Exception):
-                process.kill()
+        end = time.monotonic() + 10
+        while (tree := self.meter.processes()) and time.monotonic() < end:  # whoever did not follow its parent
+            for process in tree:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.process.poll()
+            time.sleep(0.02)
+        self.process.wait()
         self.meter.close()
