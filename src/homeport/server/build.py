@@ -8,6 +8,7 @@ branch that asks for them.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from homeport.net.certificates import CERTIFICATE_FILE, CertificateUnusable, own
 from homeport.net.listener import text_of
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
+from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
 
 from .config import Config
@@ -69,7 +71,9 @@ def build(
         _make_certificate(config, addresses)
         accounts = _open_accounts(config, undo, timing, providers)
         sync = config.uploads.sync
-        homes = Homes(lambda directory: LocalStorage(directory, sync=sync))
+        # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
+        key = secrets.token_bytes(KEY_OCTETS)
+        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key))
         services = Services(
             accounts=accounts,
             throttle=LoginThrottle(timing.monotonic),
@@ -100,6 +104,7 @@ def policy_of(config: Config, control_port: int, external: str | None = None) ->
     # Beside a port that the system chose there is no data port that anybody could expect or that would be ours.
     chosen = config.listen.port == 0 and options.active_port is None
     return Policy(
+        software="Homeport" if config.server.identify else "",
         banner=config.server.greeting,
         login_seconds=config.limits.login,
         idle_seconds=config.limits.idle,
@@ -231,8 +236,8 @@ def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
     except OSError as error:
         events.publish(Warned(
             at=clock.time(),
-            text=f"The external address {external} could not be looked up ({error.strerror}). Clients from the internet "
-            "are told the address that they are connected to.",
+            text=f"The external address {external} could not be looked up ({error.strerror}). "
+            "Clients from the internet are told the address that they are connected to.",
         ))  # fmt: skip
         return None
     # 227 can name an IPv4 address only, and 229 none (RFC 2428 §3): it is the IPv4 address that matters.

@@ -58,6 +58,9 @@ class ServerOptions(Section):
         default="Homeport FTP server ready",
         description="What a client is greeted with (220); it may have several lines.",
     )
+    identify: bool = Field(
+        default=True, description="Whether STAT and CSID tell the name and the version of this software."
+    )
     host_names: HostNames = Field(
         default=(),
         description="The names that HOST accepts (RFC 7151); without any, it accepts every name.",

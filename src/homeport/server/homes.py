@@ -81,6 +81,9 @@ class Lease(Storage):
     def scan(self, path: VirtualPath) -> Iterator[Entry]:
         return self._storage.scan(path)
 
+    def is_empty(self, path: VirtualPath) -> bool:
+        return self._storage.is_empty(path)
+
     def open_read(self, path: VirtualPath) -> Reader:
         return self._storage.open_read(path)
 

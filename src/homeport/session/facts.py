@@ -98,10 +98,9 @@ class Describer:
         if entry.links > 2 or entry.target is not None:
             return False  # it has subdirectories, or is a link, which RMD does not remove
         try:
-            scan = self._context.storage.scan(path)
+            return self._context.storage.is_empty(path)
         except StorageError:
             return False
-        return next(iter(scan), None) is None
 
 
 def _kind(entry: Entry) -> str:

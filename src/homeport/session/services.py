@@ -34,6 +34,7 @@ class Policy:
     """How the server behaves. Times are seconds, sizes octets."""
 
     software: str = "Homeport"
+    """What CSID and STAT call this server; empty, and they keep it and its version back."""
     banner: str = "Homeport FTP server ready"
     """The text of 220; several lines make a multi-line greeting."""
     login_seconds: float = 60.0

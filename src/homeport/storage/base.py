@@ -4,7 +4,8 @@ A Storage is one user's tree; "/" is its root. Nothing outside of the root can b
 by no spelling, link, rename or race. All calls block, and may be made from many threads at once.
 
 A Writer is a transaction. What is written stands beside the target until `commit()` publishes it
-in one step; `abort()` leaves the target as it was. Between the two nobody sees half a file.
+in one step; `abort()` leaves the target as it was. Between the two nobody sees half a file. Octets for the end of an
+old file are the exception that a storage may make: they may be seen as they come, and an abort takes them away.
 
 Kept partial data: an upload that broke off may be kept (`abort(keep=True)`), under no name that a client can
 list. `partial_size(path)` tells how much is there, and opening a Writer with `offset` or APPEND goes on from it
@@ -233,7 +234,7 @@ class Storage(abc.ABC):
         """
 
     def is_empty(self, path: VirtualPath) -> bool:
-        """Whether a directory could be removed: entries that a scan leaves out count, the storage's own files do not."""
+        """Whether a directory could be removed: what a scan leaves out counts, the storage's own files do not."""
         return next(self.scan(path), None) is None
 
     @abc.abstractmethod

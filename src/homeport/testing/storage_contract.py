@@ -523,6 +523,16 @@ class StorageContract:
         with pytest.raises(NotADirectory):
             storage.scan(path("/file"))
 
+    def test_is_empty(self, storage: Storage) -> None:
+        storage.make_directory(path("/folder"))
+        assert storage.is_empty(path("/folder"))
+        put(storage, "/folder/file", b"")
+        assert not storage.is_empty(path("/folder"))
+        with pytest.raises(NotFound):
+            storage.is_empty(path("/nothing"))
+        with pytest.raises(NotADirectory):
+            storage.is_empty(path("/folder/file"))
+
     @pytest.mark.parametrize("taken", [0, 1, 3])
     def test_scan_can_be_closed_early(self, storage: Storage, taken: int) -> None:
         for number in range(3):

@@ -122,7 +122,7 @@ def _status(context: Context, state: str) -> Reply:
     data = session.data
     return Reply(
         Code.SYSTEM_STATUS,
-        f"{context.services.policy.software} status",
+        f"{context.services.policy.software} status".lstrip(" "),
         (
             f" Connected from {session.peer[0]} port {session.peer[1]}",
             f" {who}",
