@@ -34,7 +34,17 @@ _PLACES = {
     "UserOptions": "homeport.server.config",
 }
 
-__all__ = [*_PLACES, "__version__"]
+__all__ = [
+    "AddressUnavailable",
+    "Config",
+    "PortForbidden",
+    "PortInUse",
+    "Server",
+    "SessionView",
+    "StartError",
+    "UserOptions",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -273,3 +273,18 @@ def test_what_fails_in_the_lobby_is_logged_and_it_goes_on(house: House, caplog: 
 def test_one_that_was_never_started_can_be_stopped() -> None:
     made = House(SelectorReadiness)
     assert made.lobby.stop(1)
+
+
+def test_stopping_while_it_ends_by_itself_wakes_nobody_elses_descriptor(house: House) -> None:
+    """Something else may wake the thread right after it was told to end: it is over before `stop` wakes it."""
+    for _ in range(50):
+        made = House(type(house.watcher.inner))
+        made.lobby.start()
+        guest = house.guest()
+        made.lobby.park(guest)
+        guest.there.send(b"x")
+        assert made.lobby.stop(5)
+        assert made.lobby.stop(5)
+        made.lobby.wake()
+        made.lobby.call(lambda: None)
+        assert not made.lobby.park(guest)

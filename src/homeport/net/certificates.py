@@ -164,7 +164,7 @@ def _general_name(name: str) -> x509.GeneralName | None:
         pass
     try:
         # dNSName is ASCII (RFC 5280 §7.2); IDNA 2003 is what Python has, and host names of machines need no more.
-        return x509.DNSName(name.encode("idna").decode("ascii"))
+        return x509.DNSName(name.encode("idna").decode("ascii")) if name else None
     except UnicodeError:
         return None
 

@@ -54,8 +54,8 @@ def build(
 
     *providers* gets the sources of accounts that follow from *config* and returns those that are asked.
 
-    The state directory is used only if *config* names it: what it is otherwise is for `homeport serve` to say. Logging to
-    the console is, too.
+    The state directory is used only if *config* names it: what it is otherwise is for `homeport serve` to say. Logging
+    to the console is, too.
     """
     timing = clock if clock is not None else Clock()
     stopping = threading.Event()

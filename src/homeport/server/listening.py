@@ -65,13 +65,11 @@ def _open(addresses: Sequence[str], port: int) -> tuple[socket.socket, ...]:
             try:
                 listener = listen(address, port)
             except OSError as error:
-                if address == "::" and error.errno in _NO_FAMILY and len(addresses) > 1:
+                if address == "::" and error.errno in _NO_FAMILY and any(one != "::" for one in addresses):
                     continue  # all of IPv6 is nothing here
                 raise _explained(address, port, error) from error
             listeners.append(listener)
             port = port or listener.getsockname()[1]
-        if not listeners:
-            raise AddressUnavailable("::", port, "This machine has no IPv6. Listen on 0.0.0.0.")
     except BaseException:
         for listener in listeners:
             listener.close()

@@ -70,6 +70,7 @@ class Lobby(Generic[G]):
         self._alarm: float | None = None  # what the thread sleeps until; None: forever
         self._open = True
         self._running = True
+        self._over = False
         # Daemon: a program that forgets to stop its server can still end.
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
@@ -96,11 +97,9 @@ class Lobby(Generic[G]):
                 self._take(descriptor)
                 raise
             alarm = due_time(bucket)
-            early = self._alarm is None or alarm < self._alarm
-            if early:
+            if self._alarm is None or alarm < self._alarm:
                 self._alarm = alarm  # the next one with the same deadline need not wake the thread again
-        if early:
-            self._readiness.wake()
+                self._readiness.wake()
         return True
 
     def empty(self) -> list[G]:
@@ -123,12 +122,11 @@ class Lobby(Generic[G]):
         self._readiness.forget(descriptor)
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Call *action* in the lobby's thread at *when*. From any thread."""
+        """Call *action* in the lobby's thread at *when*; never if that is stopped before. From any thread."""
         with self._lock:
             heapq.heappush(self._timers, (when, next(self._numbers), action))
-            early = self._alarm is None or when < self._alarm
-        if early:
-            self._readiness.wake()
+            if not self._over and (self._alarm is None or when < self._alarm):
+                self._readiness.wake()
 
     def call(self, action: Callable[[], None]) -> None:
         """Call *action* in the lobby's thread as soon as it can. From any thread."""
@@ -136,7 +134,9 @@ class Lobby(Generic[G]):
 
     def wake(self) -> None:
         """Look at the clock again, which a test has moved."""
-        self._readiness.wake()
+        with self._lock:
+            if not self._over:
+                self._readiness.wake()
 
     def owns_current(self) -> bool:
         """Whether the caller runs in the lobby's thread."""
@@ -147,14 +147,17 @@ class Lobby(Generic[G]):
 
         Does not wait when it is called in the lobby's own thread, where it is the last thing that happens.
         """
-        self._running = False
-        if self._thread.ident is None:  # was never started
-            self._readiness.close()
-            return True
-        self._readiness.wake()
+        with self._lock:
+            self._running = False
+            if not self._over:
+                if self._thread.ident is None:  # was never started
+                    self._close()
+                    return True
+                self._readiness.wake()
         if self.owns_current():
             return False
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _live(self) -> None:
@@ -165,8 +168,13 @@ class Lobby(Generic[G]):
                 self._overdue()
         finally:
             with self._lock:
-                self._open = False
-            self._readiness.close()
+                self._close()
+
+    def _close(self) -> None:
+        """Under the lock, as every wake is: so nobody wakes a descriptor that is somebody else's by now."""
+        self._open = False
+        self._over = True
+        self._readiness.close()
 
     def _patience(self) -> float | None:
         """Seconds until something expires; None if nothing does."""

@@ -62,7 +62,9 @@ class Operation:
         self._parts = parts
         self._hurry = threading.Event()
         self._over = threading.Event()
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may call `stop` in the thread that is just doing so.
+        self._lock = threading.RLock()
+        self._stops = False
         self._stopper: threading.Thread | None = None
         self.addresses: tuple[tuple[str, int], ...] = tuple(
             listener.getsockname()[:2] for listener in parts.listeners
@@ -132,19 +134,22 @@ class Operation:
         call, from any thread, ends everything at once. In a thread of this server itself it does not wait.
         """
         with self._lock:
-            if self._stopper is None:
-                self._stopper = threading.Thread(
-                    target=self._stop, args=(timeout,), name="homeport-stop", daemon=True
-                )
-                try:
-                    self._stopper.start()
-                except RuntimeError:  # no thread is to be had: this one has to do
-                    self._stop(0.0)
-            else:
-                self._hurry.set()
+            first, self._stops = not self._stops, True
+        if first:
+            self._begin_to_stop(timeout)
+        else:
+            self._hurry.set()
         if self._threads.owns_current() or threading.current_thread() is self._stopper or self._lobby.owns_current():
             return False
         return self._over.wait(timeout + 3 * GRACE) and self._threads.size == 0
+
+    def _begin_to_stop(self, timeout: float) -> None:
+        stopper = threading.Thread(target=self._stop, args=(timeout,), name="homeport-stop", daemon=True)
+        self._stopper = stopper
+        try:
+            stopper.start()
+        except RuntimeError:  # no thread is to be had: this one has to do, and does not wait for transfers
+            self._stop(0.0)
 
     # -- the stop, in its own thread ---------------------------------------------------------------
 
@@ -157,10 +162,12 @@ class Operation:
             self._drain(drain)
             self._end()
         finally:
-            self._release()
-            parts.events.publish(ServerStopped(at=parts.clock.time()))
-            parts.close()
-            self._over.set()
+            try:
+                self._release()
+            finally:
+                parts.events.publish(ServerStopped(at=parts.clock.time()))
+                parts.close()
+                self._over.set()
 
     def _close_door(self) -> None:
         """Admit nobody any more. Those who are in the backlog already are told so."""

@@ -54,8 +54,8 @@ class Server:
 
         A user without a *password* gets a random one, and without anybody who may log in there is a user "home": both
         are told by the attributes of these names. *users* are more of them, each a UserOptions or a mapping with
-        `name`, `password`, `home` (by default *root*) and what else UserOptions has. Port 0, and passive ports None, are
-        chosen by the system. *state* is a directory for what must last: the database of users, the certificate.
+        `name`, `password`, `home` (by default *root*) and what else UserOptions has. Port 0, and passive ports None,
+        are chosen by the system. *state* is a directory for what must last: the database of users, the certificate.
 
         *providers* gets the sources of accounts that follow from all that, and returns those that are really asked.
 
@@ -85,8 +85,8 @@ class Server:
     def start(self) -> Self:
         """Open all sockets and serve. Returns when clients can connect.
 
-        Raises StartError (PortInUse, PortForbidden, AddressUnavailable, ...) and has opened nothing then; RuntimeError if it
-        runs already.
+        Raises StartError (PortInUse, PortForbidden, AddressUnavailable, ...) and has opened nothing then; RuntimeError
+        if it runs already.
         """
         with self._lock:
             if self._operation is not None and not self._operation.over:
