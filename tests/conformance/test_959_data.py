@@ -11,7 +11,7 @@ from homeport.testing.client import Client, Way
 from homeport.testing.plugin import FtpServer, FtpServerFactory
 from tests.conformance.conftest import Configured
 
-BIG = 1 << 26
+BIG = 1 << 24
 """Octets: more than all the buffers between the two ends hold."""
 
 

@@ -1,7 +1,7 @@
 """What a verb is: a plain blocking function of a Context and its parsed argument that returns its one final reply.
 
 Each module of `verbs/` ends in a tuple of `Verb` rows; `dispatch` puts them into one table. A verb says an
-expected "no" by raising Refusal or letting a StorageError pass, and a preliminary 1yz through `Context.say`.
+expected "no" by raising Refusal or letting a StorageError pass, and a preliminary 1yz through `Context.announce`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 class Context:
     """What a verb receives: its session, the services, and a way to speak. One per conversation."""
 
-    __slots__ = ("closing", "say", "services", "session", "started", "verb", "verbs", "watch")
+    __slots__ = ("announce", "closing", "services", "session", "started", "verb", "verbs", "watch")
 
     def __init__(
         self,
         session: Session,
         services: Services,
-        say: Callable[[Reply], None],
+        announce: Callable[[Reply], bool],
         watch: Watch,
         verbs: Mapping[str, Verb],
     ) -> None:
         self.session = session
         self.services = services
-        self.say = say
-        """Send a preliminary reply now."""
+        self.announce = announce
+        """Send a preliminary reply now; False if ABOR had come together with the command."""
         self.watch = watch
         """The control connection, for waiting beside a data connection."""
         self.verbs = verbs

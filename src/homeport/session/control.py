@@ -19,8 +19,8 @@ from homeport.protocol.telnet import Framer, LineTooLong
 
 _KERNEL_TIMEOUT = sys.platform.startswith(("linux", "darwin"))
 _RECEIVE_OCTETS = 4096
-_QUEUE_LINES = 512
-"""Commands a client may send ahead while a transfer runs; more are an abuse."""
+_QUEUE_OCTETS = 64 * 1024
+"""Commands that a client may send ahead while a transfer runs, some thousands; more are an abuse."""
 
 
 class ControlLost(ConnectionError):
@@ -34,12 +34,13 @@ class Silence(Exception):
 class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
-    __slots__ = ("_connection", "_framer", "_queue", "_timeout", "lost")
+    __slots__ = ("_connection", "_framer", "_queue", "_queue_octets", "_timeout", "lost")
 
     def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float) -> None:
         self._connection = connection
         self._framer = Framer(line_octets)
         self._queue: deque[bytes | LineTooLong] | None = None
+        self._queue_octets = 0
         self._timeout = -1.0
         self.lost = False
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
@@ -68,7 +69,9 @@ class Control:
     def next_line(self) -> bytes | LineTooLong | None:
         """The next line that is here already; None when there is none."""
         if self._queue:
-            return self._queue.popleft()
+            line = self._queue.popleft()
+            self._queue_octets -= _size(line)
+            return line
         return self._framer.next_line()
 
     def receive(self, seconds: float) -> None:
@@ -129,9 +132,10 @@ class Control:
         """Keep *line* for `next_line`, behind those that wait or *first* of all. ControlLost if there are too many."""
         if self._queue is None:
             self._queue = deque()
+        self._queue_octets += _size(line)
         if first:
             self._queue.appendleft(line)
-        elif len(self._queue) < _QUEUE_LINES:
+        elif self._queue_octets <= _QUEUE_OCTETS:
             self._queue.append(line)
         else:
             self.lost = True
@@ -156,6 +160,11 @@ class Control:
         except OSError:
             pass  # gone, or nothing more to read: both are the end
         self._connection.close()
+
+
+def _size(line: bytes | LineTooLong) -> int:
+    """Octets of *line* with its end, as the client sent it; what was too long was not kept."""
+    return 2 if isinstance(line, LineTooLong) else len(line) + 2
 
 
 def _timeval(seconds: float) -> bytes:

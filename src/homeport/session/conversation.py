@@ -53,7 +53,7 @@ class Conversation:
         now = services.clock.monotonic()
         self.session = Session(number, peer, local, now)
         self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
-        self._context = Context(self.session, services, self._control.say, self, VERBS)
+        self._context = Context(self.session, services, self._announce, self, VERBS)
         self._command_at = now
         self._reason: CloseReason | None = None
         self._greeted = False
@@ -154,7 +154,21 @@ class Conversation:
                 code=reply.code, text=reply.text,
             ))
 
-    # -- Watch: from inside a transfer -------------------------------------------------------------------
+    # -- from inside a transfer; `fileno` and `attend` are the data side's Watch -----------------------------
+
+    def _announce(self, reply: Reply) -> bool:
+        """Say 1yz. False if the client had sent ABOR along with the command; what else came along waits for its turn.
+
+        Nobody is told of this input by a descriptor: it was read together with the command.
+        """
+        control = self._control
+        control.say(reply)
+        while (line := control.framed_line()) is not None:
+            if _verb_of(line) == b"ABOR":
+                control.put_back(line, first=True)
+                return False
+            control.put_back(line)
+        return True
 
     def attend(self, octets: int) -> bool:
         """Answer what may be answered during a transfer; False when it is to end (ABOR, or the client is gone)."""
@@ -173,7 +187,7 @@ class Conversation:
 
     def _during_transfer(self, line: bytes | LineTooLong, octets: int) -> bool:
         control = self._control
-        verb = b"" if isinstance(line, LineTooLong) else line.rstrip().upper()
+        verb = _verb_of(line)
         if verb == b"ABOR":
             control.put_back(line, first=True)
             return False
@@ -226,6 +240,11 @@ _FAREWELLS = {
     CloseReason.SHUTDOWN: "The server is stopping",
     CloseReason.KICKED: "The administrator ended this session",
 }
+
+
+def _verb_of(line: bytes | LineTooLong) -> bytes:
+    """The whole line, where it is a verb without an argument."""
+    return b"" if isinstance(line, LineTooLong) else line.rstrip().upper()
 
 
 def _shown(command: Command) -> str:

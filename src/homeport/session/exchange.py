@@ -42,8 +42,12 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
     """
     session = context.session
     passive = isinstance(session.data, Offer)
-    context.say(Reply(Code.DATA_OPENING, opening))
+    going_on = context.announce(Reply(Code.DATA_OPENING, opening))
     context.started = True
+    if not going_on:
+        if passive:
+            session.release_data()
+        raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
     session.activity = f"{account.direction.value} of {account.path}"
     try:
         stream = _connect(context)
