@@ -483,7 +483,7 @@ class TestRaces:
         assert seen == {b"ins"}
 
     def test_a_new_directory(self, storage: LocalStorage, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A directory becomes a link out between its making and the setting of its mode: too short to be hit by luck."""
+        """A directory becomes a link out between its making and the setting of its mode. Luck would hardly hit that."""
         os.chmod(tree.parent / "outside", 0o755)
         real = os.mkdir
 

@@ -27,6 +27,7 @@ from homeport.storage.base import (
     Entry,
     Kind,
     NameNotAllowed,
+    NoSpace,
     NotADirectory,
     NotAFile,
     NotFound,
@@ -182,8 +183,18 @@ class TestOwnNames:
 
     def test_a_link_to_one_of_them_is_not_written(self, root: Path, storage: LocalStorage) -> None:
         (root / "link").symlink_to(".homeport-partial-file")
-        with pytest.raises(AccessDenied):
-            storage.open_write(path("/link"), Access.REPLACE)
+        leave(storage, "/file", b"kept")
+        for access in (Access.REPLACE, Access.APPEND):
+            with pytest.raises(AccessDenied):
+                storage.open_write(path("/link"), access)
+
+    def test_a_leftover_that_cannot_be_removed_fails_nothing(self, root: Path, storage: LocalStorage) -> None:
+        (root / ".homeport-partial-file").symlink_to("elsewhere")
+        put(storage, "/file", b"content")
+        storage.rename(path("/file"), path("/other"))
+        storage.rename(path("/other"), path("/file"))
+        storage.remove_file(path("/file"))
+        assert names(storage) == []
 
     def test_a_directory_of_that_name_is_not_ours_to_remove(self, root: Path, storage: LocalStorage) -> None:
         (root / "d" / ".homeport-x").mkdir(parents=True)
@@ -636,6 +647,35 @@ class TestSystem:
         assert os.listdir("/proc/self/fd") == before
         assert sorted(os.listdir(root)) == [".homeport-partial-kept", "file"]
         assert storage.partial_size(path("/kept")) == 4
+
+    @pytest.mark.parametrize("old", [False, True])
+    @pytest.mark.parametrize("call", ["link", "replace"])
+    @pytest.mark.parametrize("access", list(Access))
+    def test_a_commit_that_fails(
+        self, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, old: bool, call: str, access: Access
+    ) -> None:
+        if old:
+            put(storage, "/file", b"old")
+        name = "/new" if access is Access.CREATE else "/file"
+        writer = storage.open_write(path(name), access)
+        writer.write(memoryview(b"content"))
+
+        def full(*arguments: object, **names: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        before = sorted(os.listdir(root))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, full)
+            patch.setattr("homeport.storage.writer.rename_new", full)
+            try:
+                writer.commit()
+            except NoSpace:
+                assert sorted(os.listdir(root)) == [name for name in before if not name.startswith(".")]
+                if old:
+                    assert get(storage, "/file") == b"old"
+            else:
+                assert get(storage, name).endswith(b"content")
+                assert not any(name.startswith(".") for name in os.listdir(root))
 
     def test_a_time_that_cannot_be(self, storage: LocalStorage) -> None:
         put(storage, "/file", b"")

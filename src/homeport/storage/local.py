@@ -45,7 +45,7 @@ from .entries import KEY_OCTETS, Describer, LocalScan, text
 from .errors import Translating, translate
 from .identity import Identity
 from .linux import rename_new
-from .own import holds_only_ours, is_reserved, partial_name, remove_if_unused, remove_leftovers
+from .own import forget_partial, holds_only_ours, is_reserved, partial_name, remove_leftovers
 from .reader import LocalReader
 from .upload import Uploads
 
@@ -67,11 +67,11 @@ class LocalStorage(Storage):
         """
         octets = os.fsencode(root)
         with Translating(None):
+            self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(octets).f_flag & os.ST_RDONLY)
             self._root: Root = open_root(octets)
         self._describer = Describer(secrets.token_bytes(KEY_OCTETS) if key is None else key)
         self._identity = Identity.current()
         self._through_proc = os.path.isdir("/proc/self/fd")
-        self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(octets).f_flag & os.ST_RDONLY)
         self._uploads = Uploads(self._root, self._identity, nameless=self._through_proc, sync=sync)
 
     def stat(self, path: VirtualPath) -> Entry:
@@ -183,14 +183,13 @@ class LocalStorage(Storage):
             raise IsADirectory(path)
         with Translating(path), self._place(octets) as place:
             directory, status = place.directory, place.status
-            partial = partial_name(place.name)
             if status is None:
-                os.stat(directory.at(partial), dir_fd=directory.descriptor, follow_symlinks=False)
+                os.unlink(directory.at(partial_name(place.name)), dir_fd=directory.descriptor)
             elif stat.S_ISDIR(status.st_mode):  # asked here: unlink of a directory is EPERM by POSIX, EISDIR on Linux
                 raise IsADirectory(path)
             else:
                 os.unlink(directory.at(place.name), dir_fd=directory.descriptor)
-            remove_if_unused(directory, partial)
+                forget_partial(directory, place.name)
 
     def rename(self, source: VirtualPath, target: VirtualPath) -> None:
         old, new = _existing(source), _to_be_made(target)
@@ -209,8 +208,8 @@ class LocalStorage(Storage):
                     if stat.S_ISDIR(origin.status.st_mode) or self._is_directory(goal.status, new):
                         raise AlreadyExists(target)
                 _move(origin, goal)
-                remove_if_unused(here, partial_name(origin.name))
-                remove_if_unused(there, partial_name(goal.name))
+                forget_partial(here, origin.name)
+                forget_partial(there, goal.name)
 
     def _is_directory(self, status: os.stat_result, octets: bytes) -> bool:
         if stat.S_ISLNK(status.st_mode):
@@ -243,9 +242,9 @@ class LocalStorage(Storage):
         octets = _existing(path)
         while True:
             try:
-                with self._handle(octets) as (handle, _status):
+                with self._handle(octets) as (handle, status):
                     if not hasattr(os, "statvfs"):
-                        usage = shutil.disk_usage(handle)
+                        usage = shutil.disk_usage(_directory_of(handle, status))
                         return Space(usage.free, usage.total)
                     figures = os.statvfs(handle)
                     return Space(figures.f_bavail * figures.f_frsize, figures.f_blocks * figures.f_frsize)
@@ -305,6 +304,10 @@ def _to_be_made(path: VirtualPath) -> bytes:
     if is_reserved(path.text):
         raise NameNotAllowed(path, "names that begin with .homeport- are the storage's own")
     return _octets(path)
+
+
+def _directory_of(handle: int | bytes, status: os.stat_result) -> int | bytes:
+    return handle if isinstance(handle, int) or stat.S_ISDIR(status.st_mode) else os.path.dirname(handle)
 
 
 def _move(origin: Place, goal: Place) -> None:

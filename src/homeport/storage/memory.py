@@ -1,7 +1,8 @@
 """MemoryStorage: the reference implementation of the contract, all in memory.
 
-Short enough to be read as what `base.py` means, and quick enough for every test. One lock guards the whole tree;
-nothing blocks while it is held. Permission bits count for the owner, as if this process were an ordinary user.
+One file, so that it can be read from end to end as what `base.py` means; and quick enough for every test. One lock
+guards the whole tree; nothing blocks while it is held. Permission bits count for the owner, as if this process were an
+ordinary user.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _PREFIX = b".homeport-"
 _RESERVED = "/.homeport-"
 _LONGEST = 143
 """Octets of a name that even an encrypting file system keeps."""
-_OPEN = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def is_reserved(path: str) -> bool:
@@ -51,6 +51,11 @@ def _derived(what: bytes, name: bytes) -> bytes:
     if len(derived) > _LONGEST:  # a different sign, so that no hash can be another file's name
         return _PREFIX + what + b"~" + hashlib.blake2b(name, digest_size=20).hexdigest().encode()
     return derived
+
+
+def is_own(name: bytes) -> bool:
+    """The same for one name of the host."""
+    return name.lower().startswith(_PREFIX)
 
 
 def lock(descriptor: int) -> bool:
@@ -103,6 +108,14 @@ def holds_only_ours(directory: Directory) -> bool:
     """Whether nothing is in a directory but, perhaps, files of ours."""
     with os.scandir(directory.descriptor if directory.descriptor is not None else directory.at(b".")) as items:
         return all(os.fsencode(item.name).startswith(_PREFIX) for item in items)
+
+
+def forget_partial(directory: Directory, name: bytes) -> None:
+    """Remove what was kept for *name*, after something else has come of that name."""
+    try:
+        remove_if_unused(directory, partial_name(name))
+    except OSError:
+        pass  # what matters is done, and must not be reported as failed for the sake of a leftover
 
 
 def remove_leftovers(directory: Directory) -> bool:

@@ -20,10 +20,10 @@ from contextlib import ExitStack
 
 from homeport.protocol.path import VirtualPath
 
-from .base import Access, AlreadyExists, BadOffset, Busy, IsADirectory, NotAFile, Writer
+from .base import Access, AccessDenied, AlreadyExists, BadOffset, Busy, IsADirectory, NotAFile, Writer
 from .beneath import Directory, Place, Root
 from .identity import Identity
-from .own import creation_name, is_named, is_reserved, lock, partial_name, remove_if_unused, upload_name
+from .own import creation_name, is_named, is_own, lock, partial_name, remove_if_unused, upload_name
 from .writer import Beside, InPlace, LocalWriter
 
 _QUIET = (
@@ -57,6 +57,9 @@ class Uploads:
         """As `Storage.open_write`; may also raise OSError."""
         new = access is Access.CREATE
         place = self._root.locate(octets, follow=not new)
+        if is_own(place.name):  # only a link can have led here
+            place.directory.close()
+            raise AccessDenied(path)
         try:
             return self._create(path, place, offset, mode) if new else self._begin(path, place, access, offset, mode)
         except BaseException:
@@ -97,8 +100,6 @@ class Uploads:
             raise BadOffset(path)
         else:
             self._check_writable(place)
-        if is_reserved("/" + os.fsdecode(place.name)):  # a link inside the root may lead to one of ours
-            raise PermissionError(errno.EACCES, "the storage's own file")
         descriptor, temporary = self._new_file(place.directory, mode)
         try:
             self._adopt(descriptor, status, mode)
@@ -109,7 +110,8 @@ class Uploads:
             if temporary is not None:
                 os.unlink(place.directory.at(temporary), dir_fd=place.directory.descriptor)
             raise
-        ending = Beside(descriptor, temporary, place.directory, place.name, sync=self._sync)
+        replaces = status is not None
+        ending = Beside(descriptor, temporary, place.directory, place.name, replaces=replaces, sync=self._sync)
         return LocalWriter(path, descriptor, offset, ending)
 
     def _new_file(self, directory: Directory, mode: int) -> tuple[int, bytes | None]:

@@ -23,7 +23,7 @@ from .base import InputOutputError, Writer
 from .beneath import Directory
 from .errors import Translating, translate
 from .linux import rename_new
-from .own import partial_name, remove_if_unused, upload_name
+from .own import forget_partial, partial_name, upload_name
 
 
 class Ending(Protocol):
@@ -61,7 +61,7 @@ class InPlace:
 class Beside:
     """A file of its own until it is published as *name* in *directory*."""
 
-    __slots__ = ("_descriptor", "_directory", "_exclusive", "_name", "_resumed", "_sync", "_temporary")
+    __slots__ = ("_descriptor", "_directory", "_exclusive", "_name", "_replaces", "_resumed", "_sync", "_temporary")
 
     def __init__(
         self,
@@ -71,18 +71,21 @@ class Beside:
         name: bytes,
         *,
         exclusive: bool = False,
+        replaces: bool = False,
         resumed: int | None = None,
         sync: bool,
     ) -> None:
         """Takes *descriptor* and *directory* over. *temporary* is what the file is called meanwhile, None: nothing.
 
-        *exclusive*: never over an existing file. *resumed*: the octets that kept partial data had before.
+        *exclusive*: never over an existing file. *replaces*: it looks as if there were one. *resumed*: the octets
+        that kept partial data had before.
         """
         self._descriptor = descriptor
         self._temporary = temporary
         self._directory = directory
         self._name = name
         self._exclusive = exclusive
+        self._replaces = replaces
         self._resumed = resumed
         self._sync = sync
 
@@ -96,7 +99,7 @@ class Beside:
         else:
             self._become(self._name)
         if self._resumed is None:
-            remove_if_unused(self._directory, partial_name(self._name))
+            forget_partial(self._directory, self._name)
         if self._sync:
             sync_directory(self._directory)
 
@@ -104,20 +107,25 @@ class Beside:
         """Let *name* be this file, in one step, whatever it was before."""
         directory = self._directory
         if self._temporary is None:
-            nameless = b"/proc/self/fd/%d" % self._descriptor
-            try:
-                os.link(nameless, name, dst_dir_fd=directory.descriptor)
-            except FileExistsError:
-                # A link never replaces anything: it takes a name, and that replaces the other.
-                temporary = upload_name()
-                os.link(nameless, temporary, dst_dir_fd=directory.descriptor)
-                self._temporary = temporary
-            else:
-                return
+            if not self._replaces:
+                try:
+                    self._link(name)
+                except FileExistsError:
+                    pass
+                else:
+                    return
+            # A link never replaces anything: the file takes a name of its own first, and that replaces the other.
+            temporary = upload_name()
+            self._link(temporary)
+            self._temporary = temporary
         self._close_where_names_are_held()
         held = directory.descriptor
         os.replace(directory.at(self._temporary), directory.at(name), src_dir_fd=held, dst_dir_fd=held)
         self._temporary = None
+
+    def _link(self, name: bytes) -> None:
+        """Give the nameless file a name."""
+        os.link(b"/proc/self/fd/%d" % self._descriptor, name, dst_dir_fd=self._directory.descriptor)
 
     def _close_where_names_are_held(self) -> None:
         """Windows renames and removes no file that is open."""
