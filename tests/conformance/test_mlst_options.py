@@ -116,6 +116,14 @@ def test_there_are_no_such_options(client: Client) -> None:
         client.ask(line, 501)
 
 
+@pytest.mark.standard("3659-11-PRELOGIN")
+def test_the_same_facts_are_offered_before_login(ftp_server: FtpServer) -> None:
+    with ftp_server.client(login=False) as client:
+        before = client.ask("FEAT", 211).body
+        client.login(ftp_server.user, ftp_server.password)
+        assert client.ask("FEAT", 211).body == before
+
+
 @pytest.mark.standard("3659-7.9-PREAUTH")
 def test_a_selection_before_login_holds(ftp_server: FtpServer) -> None:
     (ftp_server.root / "f").touch()
