@@ -5,6 +5,7 @@
 # (CI is set) a missing program is an error.
 set -eu
 list=$(dirname "$0")/programs.txt
+PATH=$PATH:/usr/sbin:/sbin # where nft and iptables are, and ordinary users do not look
 
 missing() {
     while read -r program package; do
