@@ -11,8 +11,8 @@ from homeport.testing.plugin import FtpServer
 
 VERBS_OF_959 = frozenset({
     "USER", "PASS", "ACCT", "CWD", "CDUP", "SMNT", "REIN", "QUIT", "PORT", "PASV", "TYPE", "STRU", "MODE", "RETR",
-    "STOR", "STOU", "APPE", "ALLO", "REST", "RNFR", "RNTO", "ABOR", "DELE", "RMD", "MKD", "PWD", "LIST", "NLST", "SITE", "SYST",
-    "STAT", "HELP", "NOOP",
+    "STOR", "STOU", "APPE", "ALLO", "REST", "RNFR", "RNTO", "ABOR", "DELE", "RMD", "MKD", "PWD", "LIST", "NLST", "SITE",
+    "SYST", "STAT", "HELP", "NOOP",
 })  # fmt: skip
 TWINS = frozenset({"XCWD", "XCUP", "XMKD", "XRMD", "XPWD"})
 """Older than RFC 959, which tells of them in its Appendix II."""

@@ -19,6 +19,7 @@ def lines_on_the_wire(octets: bytes) -> list[bytes]:
     for line in lines:
         assert b"\n" not in line
         assert re.search(rb"\r(?!\x00)", line) is None, "a CR that is data is followed by NUL"
+        assert re.search(rb"(?<!\r)\x00", line) is None, "and nothing else is"
         assert b"\xff" not in line.replace(b"\xff\xff", b""), "255 is doubled"
     return lines
 
@@ -40,7 +41,7 @@ CODES = st.sampled_from(Code)
 TEXTS = st.one_of(
     st.text(max_size=30),
     st.binary(max_size=30).map(lambda octets: octets.decode("utf-8", "surrogateescape")),
-    st.sampled_from(["226 done", "226-", "1", "12", "123", "\r\n200 forged", "\n", "\r", "\xff", "\udcff", ""]),
+    st.sampled_from(["226 done", "226-", "1", "12", "123", "\r\n200 forged", "\n", "\r", "\0", "\xff", "\udcff", ""]),
 ).filter(lambda text: not any("\ud800" <= letter < "\udc80" or "\udcff" < letter < "\ue000" for letter in text))
 
 
@@ -71,7 +72,7 @@ def test_the_last_line_has_its_space_without_a_text() -> None:
 
 
 @pytest.mark.standard("TEL-854-IAC-IAC", "TEL-854-CR-RULE", "2640-3.1-CRNUL")
-@given(name=st.binary(max_size=30).filter(lambda name: b"\n" not in name))
+@given(name=st.binary(max_size=30).filter(lambda name: b"\n" not in name and b"\x00" not in name))
 def test_a_name_comes_through_telnet_as_it_is(name: bytes) -> None:
     octets = Reply(257, name.decode("utf-8", "surrogateescape")).encode()
     framer = Framer()

@@ -107,7 +107,9 @@ class Reply:
 
 def _octets(text: str) -> bytes:
     octets = text.encode("utf-8", "surrogateescape")
-    if text.isascii() and "\r" not in text and "\n" not in text:
+    if text.isascii() and "\r" not in text and "\n" not in text and "\x00" not in text:
         return octets
-    # A line feed in a text would end the line: it never stands alone on the wire (RFC 1123 §3.3.1).
-    return octets.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\x00").replace(b"\n", b" ")
+    # What a client sent may come back in a text. A line feed would end the line: it never stands alone on the wire
+    # (RFC 1123 §3.3.1); and a NUL stands nowhere but behind a CR (RFC 854).
+    octets = octets.replace(b"\x00", b" ").replace(b"\n", b" ")
+    return octets.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\x00")
