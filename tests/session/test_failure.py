@@ -93,6 +93,20 @@ def test_a_private_address_is_answered_at_the_clients_own(
     assert event.advice.startswith("192.168.1.20 is private (RFC 1918), and means nothing here")
 
 
+def test_what_failed_once_is_refused_at_once_so_that_the_client_turns_to_passive_mode(
+    start: Start, dialled: list[tuple[tuple[str, int], tuple[str, int]]]
+) -> None:
+    harness, client = start()
+    client.ask(PRIVATE_PORT, 200)
+    client.ask("LIST", 150)
+    assert client.reply().code == 425
+    client.ask(PRIVATE_PORT, 504)
+    assert len(dialled) == 1
+    # An address that can be dialled is, and proves nothing about the others.
+    client.ask("PORT 198,51,100,7,195,181", 200)
+    assert [event.diagnosis for event in failures(harness)] == ["private-requested"] * 2
+
+
 def test_what_port_had_named_is_forgotten_with_it(
     start: Start, dialled: list[tuple[tuple[str, int], tuple[str, int]]]
 ) -> None:

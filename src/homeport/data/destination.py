@@ -3,8 +3,8 @@
 A client behind a router that translates names its own address, 192.168.1.20 say, which means nothing here, or worse:
 another host of the server's own network. The only other address that is certainly this client's is the one that its
 control connection comes from. To dial that, at the port which the client named, is as safe as if the client had named
-it itself (RFC 2577 §3: no third host), and it works where the client's router forwards that port or lets the ports of
-its clients through unchanged. It is the mirror of what clients do who ignore the address in 227.
+it itself (RFC 2577 §3: no third host), and it works where the client's router forwards that port: by hand, by UPnP, or
+because it forwards all ports to this client. It is the mirror of what clients do who ignore the address in 227.
 """
 
 from __future__ import annotations

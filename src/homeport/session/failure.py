@@ -46,6 +46,7 @@ def no_connection(
         address = (target.address or target.local, target.port)
     else:
         attempt = replace(_active(context, facts, target), error=error.number, source_failure=source_failure)
+        context.session.unforwarded = context.session.requested is not None
         address = (target.host, target.port)
     return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, address)
 

@@ -43,6 +43,8 @@ class Session:
     """The verb that did, for diagnoses."""
     requested: HostPort | None = None
     """What PORT named, where another address is dialled."""
+    unforwarded: bool = False
+    """The client's router did not let that through: the next such PORT is refused, so that the client turns to PASV."""
     extended_only: bool = False
     """EPSV ALL was said: nothing but EPSV sets up a data connection any more (RFC 2428 §4)."""
     facts: tuple[str, ...] = DEFAULT_FACTS

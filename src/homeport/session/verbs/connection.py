@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from homeport.advice.attempt import Seen
 from homeport.data.address import decide
-from homeport.data.destination import destination
+from homeport.data.destination import PrivatePort, destination
 from homeport.data.offer import Offer
 from homeport.data.ports import ANYBODY, NoPortFree
 from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
@@ -28,7 +28,8 @@ def port(context: Context, target: HostPort) -> Reply:
         raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported on this connection, use ({family})")
     if target.port < _LOWEST_PORT:
         raise not_allowed(context, target, Seen.LOW_PORT)
-    where = destination(target.host, session.peer[0], policy.private_port, foreign=policy.allow_foreign)
+    private = PrivatePort.REFUSE if session.unforwarded else policy.private_port
+    where = destination(target.host, session.peer[0], private, foreign=policy.allow_foreign)
     if where is None:
         raise not_allowed(context, target, Seen.FOREIGN)
     session.release_data()
