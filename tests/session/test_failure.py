@@ -104,7 +104,12 @@ def test_what_failed_once_is_refused_at_once_so_that_the_client_turns_to_passive
     assert len(dialled) == 1
     # An address that can be dialled is, and proves nothing about the others.
     client.ask("PORT 198,51,100,7,195,181", 200)
-    assert [event.diagnosis for event in failures(harness)] == ["private-requested"] * 2
+    client.ask("LIST", 150)
+    assert client.reply().code == 425
+    client.ask(PRIVATE_PORT, 504)
+    assert [event.diagnosis for event in failures(harness)] == [
+        "private-requested", "private-requested", "timed-out", "private-requested",
+    ]  # fmt: skip
 
 
 def test_what_port_had_named_is_forgotten_with_it(

@@ -46,7 +46,8 @@ def no_connection(
         address = (target.address or target.local, target.port)
     else:
         attempt = replace(_active(context, facts, target), error=error.number, source_failure=source_failure)
-        context.session.unforwarded = context.session.requested is not None
+        if context.session.requested is not None:
+            context.session.unforwarded = True
         address = (target.host, target.port)
     return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, address)
 
