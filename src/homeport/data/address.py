@@ -18,9 +18,14 @@ Network = IPv4Network | IPv6Network
 PRIVATE: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
-        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",  # RFC 1918
-        "127.0.0.0/8", "169.254.0.0/16",
-        "::1/128", "fe80::/10", "fc00::/7",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",  # RFC 1918
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "::1/128",
+        "fe80::/10",
+        "fc00::/7",
     )
 )
 """Networks whose clients reach this machine without a router that translates addresses. 100.64.0.0/10 is not among

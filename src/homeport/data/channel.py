@@ -26,9 +26,7 @@ from .watch import Watch
 __all__ = ["Cause", "DataConnectionError", "dial"]
 
 _NO_SUCH_SOURCE = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE, errno.EADDRNOTAVAIL})
-_UNDER_WAY = frozenset(
-    {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
-)
+_UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)})
 _PAIR_IN_USE = frozenset({errno.EADDRNOTAVAIL, errno.EADDRINUSE})
 _CAUSES = {
     errno.ECONNREFUSED: Cause.REFUSED,

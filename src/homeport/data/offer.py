@@ -31,7 +31,17 @@ class Offer:
     """A promise of a port. Everything but `wait` and `release` is for PassivePorts, under its lock."""
 
     __slots__ = (
-        "_over", "_ports", "address", "connection", "local", "open", "peer", "place", "short", "strangers", "waker",
+        "_over",
+        "_ports",
+        "address",
+        "connection",
+        "local",
+        "open",
+        "peer",
+        "place",
+        "short",
+        "strangers",
+        "waker",
     )
 
     def __init__(self, ports: PassivePorts, place: Port, peer: str, local: str) -> None:

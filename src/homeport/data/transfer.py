@@ -12,9 +12,8 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
@@ -79,8 +78,7 @@ class Outcome(Enum):
     STORAGE_FAILED = "storage failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be moved: exactly one of `reader` (send a file), `chunks` (send what comes) and `writer` (receive)."""
 
     reader: Reader | None = None
@@ -88,20 +86,15 @@ class Plan:
     writer: Writer | None = None
     offset: int = 0
     """Of the file, where sending starts."""
-    count: int | None = None
+    most: int | None = None
     """Octets of the file that are sent at most; None: to its end."""
     codec: Codec | None = None
     """An Encoder for what is sent, a Decoder for what is received."""
     stall: float = 30.0
     """Seconds without any progress after which the transfer is given up."""
 
-    def __post_init__(self) -> None:
-        if (self.reader is None) + (self.chunks is None) + (self.writer is None) != 2:
-            raise ValueError("a plan has exactly one of reader, chunks and writer")
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """How it went."""
 
     outcome: Outcome
@@ -124,13 +117,17 @@ class _Ended(Exception):
 def run(plan: Plan, stream: Stream, watch: Watch, clock: Callable[[], float] = time.monotonic) -> Result:
     """Carry out *plan*. The stream is closed afterwards whatever happens: in order if complete, else by a reset.
 
-    A writer is neither committed nor aborted. Raises only what is a fault in the program.
+    A writer is neither committed nor aborted. Raises only what is a fault in the program: ValueError for a plan that
+    has none or several of reader, chunks and writer.
     """
+    if (plan.reader is None) + (plan.chunks is None) + (plan.writer is None) != 2:
+        stream.abort()
+        raise ValueError("a plan has exactly one of reader, chunks and writer")
     started = clock()
     pump = _Pump(stream, watch, plan.stall, clock, started)
     try:
         if plan.reader is not None:
-            pump.send_reader(plan.reader, plan.offset, plan.count, plan.codec)
+            pump.send_reader(plan.reader, plan.offset, plan.most, plan.codec)
         elif plan.writer is not None:
             pump.receive(plan.writer, plan.codec)
         elif plan.chunks is not None:

@@ -16,7 +16,10 @@ class Watch(Protocol):
     """
 
     def fileno(self) -> int:
-        """The control connection's descriptor, to be polled for input; -1 while nobody wants to hear of any."""
+        """The control connection's descriptor, to be polled for input; -1 while nobody wants to hear of any.
+
+        Asked right before every wait: what the owner has held back goes out then.
+        """
 
     def attend(self, octets: int) -> bool:
         """Read and answer what has come in; *octets* have moved so far. False: end the transfer now.

@@ -8,7 +8,7 @@ value, or raises ArgumentError with the reply code that the standard has for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .reply import Code
 
@@ -22,8 +22,7 @@ class ArgumentError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command line: the verb in upper case, and its argument (None where there was no space)."""
 
     verb: str

@@ -8,8 +8,8 @@ followed by NUL. Texts are str; octets of names that are no UTF-8 travel as surr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Code(IntEnum):
@@ -73,8 +73,7 @@ class Code(IntEnum):
     TYPE_MISMATCH = 555  # RFC 1123 §4.1.3.4
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One reply. `body` and `end` make it a multi-line one: `code-text`, the body's lines, `code end`."""
 
     code: int

@@ -34,13 +34,14 @@ class Silence(Exception):
 class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
-    __slots__ = ("_connection", "_framer", "_queue", "_queue_octets", "_timeout", "lost")
+    __slots__ = ("_connection", "_framer", "_held", "_queue", "_queue_octets", "_timeout", "lost")
 
     def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float) -> None:
         self._connection = connection
         self._framer = Framer(line_octets)
         self._queue: deque[bytes | LineTooLong] | None = None
         self._queue_octets = 0
+        self._held = b""
         self._timeout = -1.0
         self.lost = False
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
@@ -54,8 +55,21 @@ class Control:
         return self._connection.fileno()
 
     def say(self, reply: Reply) -> None:
-        """Send *reply* whole. Raises ControlLost."""
-        self._send(reply.encode())
+        """Send *reply* whole, behind what was held back. Raises ControlLost."""
+        octets = reply.encode()
+        if self._held:
+            octets, self._held = self._held + octets, b""
+        self._send(octets)
+
+    def hold(self, reply: Reply) -> None:
+        """Keep *reply* for the next `say` or `flush`: one segment, and one awakening of the client, for both."""
+        self._held += reply.encode()
+
+    def flush(self) -> None:
+        """Send what was held back. Raises ControlLost."""
+        if self._held:
+            octets, self._held = self._held, b""
+            self._send(octets)
 
     def _send(self, octets: bytes) -> None:
         try:
@@ -98,6 +112,7 @@ class Control:
         self._framer.feed(octets)
         answers = self._framer.take_answers()
         if answers:
+            self.flush()
             self._send(answers)
 
     # -- lines in, during a transfer -----------------------------------------------------------------

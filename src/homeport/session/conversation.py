@@ -39,7 +39,18 @@ _NOOP = Reply(Code.OK, "Still transferring")
 class Conversation:
     """One client's control connection and everything said on it."""
 
-    __slots__ = ("_command_at", "_context", "_control", "_deaf", "_greeted", "_reason", "_services", "busy", "session")
+    __slots__ = (
+        "_command_at",
+        "_context",
+        "_control",
+        "_deaf",
+        "_due",
+        "_greeted",
+        "_reason",
+        "_services",
+        "busy",
+        "session",
+    )
 
     def __init__(
         self,
@@ -55,6 +66,7 @@ class Conversation:
         self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
         self._context = Context(self.session, services, self._announce, self, VERBS)
         self._command_at = now
+        self._due = self.deadline
         self._reason: CloseReason | None = None
         self._greeted = False
         self._deaf = False
@@ -62,7 +74,14 @@ class Conversation:
         """Whether a command is being carried out."""
 
     def fileno(self) -> int:
-        """The control connection's descriptor; -1 once nothing more can come."""
+        """The control connection's descriptor; -1 once nothing more can come.
+
+        Asked before every wait, so this is where a 150 that was held back goes out.
+        """
+        try:
+            self._control.flush()
+        except ControlLost:
+            pass  # whoever waits for the descriptor learns it from `attend`
         return -1 if self._deaf else self._control.fileno()
 
     @property
@@ -88,7 +107,7 @@ class Conversation:
                         break
                 elif not self._listen():
                     return True
-                if self._services.clock.monotonic() >= self.deadline:
+                if self._services.clock.monotonic() >= self._due:
                     self._say_goodbye(*self._overdue())
                     break
         except ControlLost:
@@ -112,9 +131,11 @@ class Conversation:
         self._greeted = True
         session, events = self.session, self._services.events
         if not events.silent:
-            events.publish(SessionOpened(
-                at=self._services.clock.time(), session=session.number, peer=session.peer, local=session.local
-            ))
+            events.publish(
+                SessionOpened(
+                    at=self._services.clock.time(), session=session.number, peer=session.peer, local=session.local
+                )
+            )
         first, *rest = self._services.policy.banner.split("\n")
         self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
 
@@ -124,13 +145,14 @@ class Conversation:
             self._control.receive(self._services.policy.linger_seconds)
         except Silence:
             # One that is overdue stays with this thread, which says 421 at the end of the round.
-            return self._services.clock.monotonic() >= self.deadline
+            return self._services.clock.monotonic() >= self._due
         return True
 
     def _answer(self, line: bytes | LineTooLong) -> None:
         control = self._control
         if isinstance(line, LineTooLong):
             self._command_at = self._services.clock.monotonic()
+            self._due = self.deadline
             control.say(_TOO_LONG)
             return
         if not line:
@@ -146,23 +168,31 @@ class Conversation:
             self.busy = False
         # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
         self._command_at = self._services.clock.monotonic()
+        self._due = self.deadline
         control.say(reply)
         events = self._services.events
         if events.commands:
-            events.publish(CommandAnswered(
-                at=self._services.clock.time(), session=self.session.number, line=_shown(command),
-                code=reply.code, text=reply.text,
-            ))
+            events.publish(
+                CommandAnswered(
+                    at=self._services.clock.time(),
+                    session=self.session.number,
+                    line=_shown(command),
+                    code=reply.code,
+                    text=reply.text,
+                )
+            )
 
     # -- from inside a transfer; `fileno` and `attend` are the data side's Watch -----------------------------
 
     def _announce(self, reply: Reply) -> bool:
         """Say 1yz. False if the client had sent ABOR along with the command; what else came along waits for its turn.
 
-        Nobody is told of this input by a descriptor: it was read together with the command.
+        Nobody is told of this input by a descriptor: it was read together with the command. The reply goes out at the
+        latest before the first wait for the data connection; a file that is sent without any wait needs one segment
+        for 150 and 226 together.
         """
         control = self._control
-        control.say(reply)
+        control.hold(reply)
         while (line := control.framed_line()) is not None:
             if _verb_of(line) == b"ABOR":
                 control.put_back(line, first=True)
@@ -230,10 +260,16 @@ class Conversation:
         session.log_out()
         self._control.close()
         if self._greeted and not services.events.silent:
-            services.events.publish(SessionClosed(
-                at=services.clock.time(), session=session.number, peer=session.peer, user=name, reason=reason,
-                seconds=services.clock.monotonic() - session.opened,
-            ))
+            services.events.publish(
+                SessionClosed(
+                    at=services.clock.time(),
+                    session=session.number,
+                    peer=session.peer,
+                    user=name,
+                    reason=reason,
+                    seconds=services.clock.monotonic() - session.opened,
+                )
+            )
 
 
 _FAREWELLS = {

@@ -94,11 +94,13 @@ def _path(context: Context, text: str) -> VirtualPath:
 def _failed(context: Context, error: BaseException) -> Reply:
     """451 with an id for the client; the trace goes to the log under the same id."""
     mark = secrets.token_hex(4)
-    context.services.events.publish(Failed(
-        at=context.services.clock.time(),
-        session=context.session.number,
-        id=mark,
-        text=f"{context.verb}: {type(error).__name__}: {error}",
-        trace="".join(traceback.format_exception(error)),
-    ))
+    context.services.events.publish(
+        Failed(
+            at=context.services.clock.time(),
+            session=context.session.number,
+            id=mark,
+            text=f"{context.verb}: {type(error).__name__}: {error}",
+            trace="".join(traceback.format_exception(error)),
+        )
+    )
     return Reply(Code.LOCAL_ERROR, f"Something went wrong on this server; its log has the details under {mark}")

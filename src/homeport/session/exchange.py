@@ -8,7 +8,7 @@ data connection was closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from homeport.data.channel import dial
 from homeport.data.connection import DataConnectionError
@@ -25,8 +25,7 @@ from .failure import broken, no_connection
 from .refusal import Refusal, reply_for
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """What the log should know of a transfer."""
 
     direction: Direction
@@ -71,7 +70,7 @@ def _end_upload(context: Context, writer: Writer, result: Result) -> Result:
         writer.commit()
     except StorageError as error:
         writer.abort(keep=context.services.policy.keep_partial)
-        return replace(result, outcome=Outcome.STORAGE_FAILED, error=error)
+        return result._replace(outcome=Outcome.STORAGE_FAILED, error=error)
     return result
 
 
@@ -117,12 +116,23 @@ def _count(context: Context, plan: Plan, account: Account, result: Result, *, pa
     if events.silent:
         return
     user = context.user
-    events.publish(TransferEnded(
-        at=context.services.clock.time(), session=session.number, peer=session.peer, user=user.name,
-        anonymous=user.anonymous, direction=account.direction, path=account.path, octets=result.octets,
-        seconds=result.seconds, binary=plan.codec is None, passive=passive, appended=account.appended,
-        error=None if result.outcome is Outcome.COMPLETE else _why(result),
-    ))
+    events.publish(
+        TransferEnded(
+            at=context.services.clock.time(),
+            session=session.number,
+            peer=session.peer,
+            user=user.name,
+            anonymous=user.anonymous,
+            direction=account.direction,
+            path=account.path,
+            octets=result.octets,
+            seconds=result.seconds,
+            binary=plan.codec is None,
+            passive=passive,
+            appended=account.appended,
+            error=None if result.outcome is Outcome.COMPLETE else _why(result),
+        )
+    )
 
 
 def _why(result: Result) -> str:

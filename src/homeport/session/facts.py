@@ -46,8 +46,9 @@ class Describer:
 
     def line(self, entry: Entry) -> bytes:
         """One line of MLSD; its name is bare (RFC 3659 §7.3.1)."""
-        return self._lines.line(entry, _kind(entry), self._perm(entry, self._parent.child(entry.name))
-                                if self._wants_perm else "")
+        return self._lines.line(
+            entry, _kind(entry), self._perm(entry, self._parent.child(entry.name)) if self._wants_perm else ""
+        )
 
     def text(self, entry: Entry, path: VirtualPath) -> str:
         """The entry line of MLST, its name the fully qualified path (RFC 3659 §7.3.1)."""

@@ -98,7 +98,7 @@ class Beside:
             self._temporary = None
         else:
             self._become(self._name)
-        if self._resumed is None:
+        if self._resumed is None and not self._replaces:  # data are kept only where there is no file
             forget_partial(self._directory, self._name)
         if self._sync:
             sync_directory(self._directory)

@@ -40,10 +40,15 @@ def password(context: Context, secret: str) -> Reply:
     session.user = account
     session.umask = account.umask
     if not services.events.silent:
-        services.events.publish(LoggedIn(
-            at=services.clock.time(), session=session.number, peer=session.peer, user=account.name,
-            anonymous=account.anonymous,
-        ))
+        services.events.publish(
+            LoggedIn(
+                at=services.clock.time(),
+                session=session.number,
+                peer=session.peer,
+                user=account.name,
+                anonymous=account.anonymous,
+            )
+        )
     return Reply(Code.LOGGED_IN, _welcome(account))
 
 
@@ -51,9 +56,9 @@ def _failed(context: Context, name: str, reason: str) -> Reply:
     session, services = context.session, context.services
     session.failures += 1
     services.throttle.failed(session.peer[0])
-    services.events.publish(LoginFailed(
-        at=services.clock.time(), session=session.number, peer=session.peer, user=name, reason=reason
-    ))
+    services.events.publish(
+        LoginFailed(at=services.clock.time(), session=session.number, peer=session.peer, user=name, reason=reason)
+    )
     if session.failures >= services.policy.login_tries:
         context.closing = CloseReason.FAILURES
         return Reply(Code.SERVICE_CLOSING, "Too many failed logins")

@@ -62,10 +62,15 @@ def set_modified(context: Context, path: VirtualPath, modified_ns: int) -> int:
 
 
 def _changed(context: Context, change: Change, path: VirtualPath) -> None:
-    context.services.events.publish(TreeChanged(
-        at=context.services.clock.time(), session=context.session.number, user=context.user.name,
-        change=change, path=path.text,
-    ))
+    context.services.events.publish(
+        TreeChanged(
+            at=context.services.clock.time(),
+            session=context.session.number,
+            user=context.user.name,
+            change=change,
+            path=path.text,
+        )
+    )
 
 
 def _utime(context: Context, argument: str) -> Reply:

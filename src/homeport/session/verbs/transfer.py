@@ -20,6 +20,7 @@ from homeport.session.exchange import Account, completed, exchange
 from homeport.session.refusal import Refusal
 from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Writer
 
+_EITHER = frozenset({Permission.CREATE, Permission.OVERWRITE})
 _UNIQUE_TRIES = 20
 
 
@@ -46,6 +47,9 @@ def retr(context: Context, path: VirtualPath) -> Reply:
 def stor(context: Context, path: VirtualPath) -> Reply:
     """STOR: a new file, or a new content for an old one; with REST the octets before the offset stay."""
     offset = context.session.take_restart()
+    if not offset and context.user.permissions(path) >= _EITHER:
+        # Whether the name is there makes no difference then: one look less at the disk for nearly all uploads.
+        return _upload(context, path, Access.REPLACE, 0, existing=False)
     existing = _existing(context, path)
     context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
     return _upload(context, path, Access.REPLACE, offset, existing=existing)

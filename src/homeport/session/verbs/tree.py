@@ -80,10 +80,16 @@ def rnto(context: Context, target: VirtualPath) -> Reply:
     if target.starts_with(source) and target != source:
         raise Refusal(Code.NAME_NOT_ALLOWED, f"{source} cannot be moved into itself")
     storage.rename(source, target)
-    context.services.events.publish(TreeChanged(
-        at=context.services.clock.time(), session=context.session.number, user=context.user.name,
-        change=Change.RENAMED, path=source.text, target=target.text,
-    ))
+    context.services.events.publish(
+        TreeChanged(
+            at=context.services.clock.time(),
+            session=context.session.number,
+            user=context.user.name,
+            change=Change.RENAMED,
+            path=source.text,
+            target=target.text,
+        )
+    )
     return Reply(Code.FILE_ACTION_OK, f"{source} is now {target}")
 
 
@@ -96,10 +102,15 @@ def _exists(storage: Storage, path: VirtualPath) -> bool:
 
 
 def _changed(context: Context, change: Change, path: VirtualPath) -> None:
-    context.services.events.publish(TreeChanged(
-        at=context.services.clock.time(), session=context.session.number, user=context.user.name,
-        change=change, path=path.text,
-    ))
+    context.services.events.publish(
+        TreeChanged(
+            at=context.services.clock.time(),
+            session=context.session.number,
+            user=context.user.name,
+            change=change,
+            path=path.text,
+        )
+    )
 
 
 VERBS = (
