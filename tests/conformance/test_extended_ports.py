@@ -80,7 +80,7 @@ def test_an_address_in_either_case_is_understood(ftp_server_factory: FtpServerFa
         client.ask(f"EPRT |2|{text}|5282|", 504)
 
 
-@pytest.mark.standard("2428-2-522", "2428-3-ARG-522", "W-07")
+@pytest.mark.standard("2428-2-522", "2428-3-ARG-522")
 @HOSTS
 @pytest.mark.parametrize(
     "line", ["EPRT |3|x|1|", "EPRT |0|127.0.0.1|50000|", "EPRT |99|::1|50000|", "EPSV 3", "EPSV 0"]

@@ -73,7 +73,7 @@ def test_feat_in_any_case(ftp_server: FtpServer, verb: str) -> None:
         assert client.ask(verb, 211).raw == client.ask("FEAT", 211).raw
 
 
-@pytest.mark.standard("2389-3.2-FIRST", "2389-3.2-LINES", "2389-3.2-LAST", "X-27", "W-06")
+@pytest.mark.standard("2389-3.2-FIRST", "2389-3.2-LINES", "2389-3.2-LAST", "X-27")
 def test_the_form_of_the_list_is_exact(ftp_server: FtpServer) -> None:
     with ftp_server.client() as client:
         lines = client.ask("FEAT", 211).raw.splitlines(keepends=True)
@@ -155,7 +155,7 @@ def test_several_lines_only_where_several_lines_may_stand(ftp_server: FtpServer)
             assert client.ask(line).multi_line
 
 
-@pytest.mark.standard("D-24", "W-09")
+@pytest.mark.standard("D-24")
 def test_mlsd_is_announced_by_mlst_alone(ftp_server: FtpServer) -> None:
     with ftp_server.client() as client:
         assert any(label(line) == "MLST" for line in features(client))

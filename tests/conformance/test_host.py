@@ -110,7 +110,7 @@ def test_who_says_no_host_gets_the_default(hosts: Callable[[], Client]) -> None:
         client.login("user", PASSWORDS[None])
 
 
-@pytest.mark.standard("7151-3-AFTER-503", "W-19")
+@pytest.mark.standard("7151-3-AFTER-503")
 def test_after_the_login_it_is_too_late(ftp_server: FtpServer) -> None:
     (ftp_server.root / "d").mkdir()
     with ftp_server.client() as client:
@@ -148,7 +148,7 @@ def test_what_is_no_name_is_501(ftp_server: FtpServer, name: str) -> None:
         client.ask(f"HOST {name}", 501)
 
 
-@pytest.mark.standard("7151-3.1-NOPORT", "W-19")
+@pytest.mark.standard("7151-3.1-NOPORT")
 @pytest.mark.parametrize(
     "name", ["192.0.2.1:2112", "[2001:db8::1]:2112", "ftp.example.com:21", "[::1]:21", "127.0.0.1:21"]
 )
@@ -157,7 +157,7 @@ def test_a_port_is_501(ftp_server: FtpServer, name: str) -> None:
         client.ask(f"HOST {name}", 501)
 
 
-@pytest.mark.standard("7151-3.1-LITERAL", "W-19")
+@pytest.mark.standard("7151-3.1-LITERAL")
 @pytest.mark.parametrize(
     ("host", "own", "others"),
     [
