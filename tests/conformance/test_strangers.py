@@ -150,8 +150,8 @@ def test_any_octets_get_replies_and_never_a_traceback(
     (ftp_server.root / "d").mkdir()
     around = set(ftp_server.root.parent.iterdir())
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(st.lists(st.one_of(COMMANDS, st.binary(max_size=200)), max_size=12))
+    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(st.one_of(COMMANDS, st.binary(max_size=200)), min_size=4, max_size=16))
     def storm(pieces: list[bytes]) -> None:
         replies = answers(ftp_server, b"".join(pieces), login=login)
         assert replies[0].code == 220
