@@ -106,7 +106,7 @@ def test_without_memory_it_shuts_for_a_moment(monkeypatch: pytest.MonkeyPatch) -
     place = Place()
     client = place.connect()
 
-    def fail(_: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
         raise OSError(errno.ENOBUFS, "No buffer space available")
 
     with monkeypatch.context() as patch:
@@ -126,7 +126,7 @@ def test_without_memory_it_shuts_for_a_moment(monkeypatch: pytest.MonkeyPatch) -
 def test_a_shortage_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place()
 
-    def fail(_: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:
@@ -145,7 +145,7 @@ def test_without_even_the_reserve_it_shuts_for_a_moment(monkeypatch: pytest.Monk
     client = place.connect()
     real = accept
 
-    def fail(_: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
@@ -155,7 +155,7 @@ def test_without_even_the_reserve_it_shuts_for_a_moment(monkeypatch: pytest.Monk
     place.lobby.timers.pop()[1]()
     tries: list[int] = []
 
-    def fail_once(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    def fail_once(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
         tries.append(1)
         if len(tries) == 1:
             raise OSError(errno.EMFILE, "Too many open files")

@@ -89,8 +89,10 @@ def listen(address: str, port: int, backlog: int = BACKLOG) -> Listener:
     return listener
 
 
-def accept(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
-    """The next connection, non-blocking, and its peer; an IPv6 address has its scope behind a "%" if it has one.
+def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
+    """The next connection and its peer; an IPv6 address has its scope behind a "%" if it has one. Does not wait.
+
+    The connection is non-blocking unless *blocking* is wanted, which is what the system gives and costs a call less.
 
     Raises BlockingIOError when none waits, and OSError: one of SHORTAGE, or the listening socket is broken or closed.
     """
@@ -104,7 +106,10 @@ def accept(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
                 continue
             raise
         break
-    connection.setblocking(False)
+    if not blocking:
+        connection.setblocking(False)
+    elif connection.gettimeout() is not None:
+        connection.setblocking(True)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)

@@ -91,7 +91,7 @@ class Door:
         """Take what waits at *listener*, up to a batch."""
         for _ in range(_BATCH):
             try:
-                connection, peer = accept(listener)
+                connection, peer = accept(listener, blocking=True)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -170,7 +170,7 @@ class _Bell:
 
 
 def refuse(connection: socket.socket, farewell: bytes) -> None:
-    """Say *farewell* on a non-blocking connection, if it can be said at once, and close it."""
+    """Say *farewell* on a new connection, whose buffer has room for it, and close it."""
     try:
         connection.send(farewell)
     except OSError:

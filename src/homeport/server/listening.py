@@ -63,7 +63,7 @@ def _open(addresses: Sequence[str], port: int) -> tuple[socket.socket, ...]:
     try:
         for address in dict.fromkeys(addresses):
             try:
-                listener = listen(address, port)
+                listener: socket.socket = listen(address, port)
             except OSError as error:
                 if address == "::" and error.errno in _NO_FAMILY and any(one != "::" for one in addresses):
                     continue  # all of IPv6 is nothing here

@@ -46,7 +46,8 @@ class Control:
         self.lost = False
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if _KERNEL_TIMEOUT:
-            connection.setblocking(True)
+            if connection.gettimeout() is not None:
+                connection.setblocking(True)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(send_seconds))
         else:
             connection.settimeout(send_seconds)
@@ -167,14 +168,17 @@ class Control:
 
     def close(self) -> None:
         """Close the connection. What was said still reaches the client."""
+        connection = self._connection
         try:
-            # Unread input would turn our FIN into a RST and could take the last reply from the client.
-            self._connection.shutdown(socket.SHUT_WR)
-            while self._connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
-                pass
+            # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
+            # is none, and the close alone is the end.
+            if connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+                    pass
         except OSError:
             pass  # gone, or nothing more to read: both are the end
-        self._connection.close()
+        connection.close()
 
 
 def _size(line: bytes | LineTooLong) -> int:

@@ -123,7 +123,7 @@ class DescriptorRoot:
         self._path = os.path.abspath(path)
         self.descriptor = -1
         self.descriptor = os.open(path, PASS.flags)
-        self._kernel = has_openat2(self.descriptor) if kernel is None else kernel
+        self._kernel = has_openat2() if kernel is None else kernel
 
     def open(self, path: bytes, how: How) -> int:
         if self._kernel:

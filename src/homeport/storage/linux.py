@@ -10,10 +10,12 @@ import errno
 import os
 import platform
 import sys
+from functools import cache
 
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
 
 
 class _OpenHow(ctypes.Structure):
@@ -76,10 +78,11 @@ def openat2(directory: int, path: bytes, how: How) -> int:
             raise OSError(number, os.strerror(number))
 
 
-def has_openat2(directory: int) -> bool:
+@cache
+def has_openat2() -> bool:
     """Whether the running kernel has openat2 and lets us call it: container sandboxes say EPERM or ENOSYS."""
     try:
-        os.close(openat2(directory, b".", How(getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0))))
+        os.close(openat2(_AT_FDCWD, b".", How(getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0))))
     except OSError:
         return False
     return True

@@ -22,6 +22,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from homeport.protocol.path import VirtualPath
 
@@ -67,11 +68,11 @@ class LocalStorage(Storage):
         """
         octets = os.fsencode(root)
         with Translating(None):
-            self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(octets).f_flag & os.ST_RDONLY)
             self._root: Root = open_root(octets)
         self._describer = Describer(secrets.token_bytes(KEY_OCTETS) if key is None else key)
         self._identity = Identity.current()
-        self._through_proc = os.path.isdir("/proc/self/fd")
+        self._through_proc = _through_proc()
+        self._read_only: bool | None = None
         self._uploads = Uploads(self._root, self._identity, nameless=self._through_proc, sync=sync)
 
     def stat(self, path: VirtualPath) -> Entry:
@@ -236,6 +237,9 @@ class LocalStorage(Storage):
 
     def may(self, entry: Entry) -> tuple[bool, bool, bool]:
         read, write, enter = self._identity.may(entry.mode, entry.owner, entry.group)
+        if self._read_only is None:
+            with Translating(None), self._handle(b".") as (handle, _):
+                self._read_only = hasattr(os, "statvfs") and bool(os.statvfs(handle).f_flag & os.ST_RDONLY)
         return read, write and not self._read_only, enter
 
     def space(self, path: VirtualPath) -> Space:
@@ -281,6 +285,12 @@ class LocalStorage(Storage):
             yield b"/proc/self/fd/%d" % descriptor if self._through_proc else descriptor, status
         finally:
             os.close(descriptor)
+
+
+@cache
+def _through_proc() -> bool:
+    """Whether an open file has a name below /proc; does not change while a program runs."""
+    return os.path.isdir("/proc/self/fd")
 
 
 def _octets(path: VirtualPath) -> bytes:

@@ -10,6 +10,7 @@ from homeport.protocol.argument import HostName
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.refusal import Refusal
+from homeport.storage.base import StorageError
 
 
 def user(context: Context, name: str) -> Reply:
@@ -28,13 +29,15 @@ def password(context: Context, secret: str) -> Reply:
         raise Refusal(Code.BAD_SEQUENCE, "Please send USER first")
     address = session.peer[0]
     # Slowed for the address that fails, and for nobody else (RFC 2577 §5).
-    services.stopping.wait(services.throttle.delay(address))
+    delay = services.throttle.delay(address)
+    if delay > 0:
+        services.stopping.wait(delay)
     account = services.accounts.authenticate(Attempt(name, secret, address, session.host))
     if account is None:
         return _failed(context, name, "wrong name or password")
     try:
         session.storage = services.storage_for(account)
-    except OSError:
+    except StorageError:
         return _failed(context, name, f"the home directory {account.home} cannot be opened")
     services.throttle.succeeded(address)
     session.user = account
