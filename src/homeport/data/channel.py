@@ -23,7 +23,10 @@ from .readiness import ready
 from .stream import reset
 from .watch import Watch
 
-__all__ = ["Cause", "DataConnectionError", "dial"]
+__all__ = ["Cause", "Connection", "DataConnectionError", "dial"]
+
+Connection = socket.socket
+"""A data connection that was made, before anything is laid over it."""
 
 _NO_SUCH_SOURCE = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)})

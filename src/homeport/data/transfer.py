@@ -19,6 +19,7 @@ from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
 from .readiness import ready
 from .stream import Stream, WantRead, WantWrite, WouldBlock
+from .throttle import WantTime
 from .watch import ControlGone, Watch
 
 _SMALL_BUFFER = 32 * 1024
@@ -114,8 +115,22 @@ class _Ended(Exception):
         self.error = error
 
 
-def run(plan: Plan, stream: Stream, watch: Watch, clock: Callable[[], float] = time.monotonic) -> Result:
+class Progress(Protocol):
+    """What counts the octets while they move."""
+
+    octets: int
+
+
+def run(
+    plan: Plan,
+    stream: Stream,
+    watch: Watch,
+    clock: Callable[[], float] = time.monotonic,
+    show: Callable[[Progress], None] | None = None,
+) -> Result:
     """Carry out *plan*. The stream is closed afterwards whatever happens: in order if complete, else by a reset.
+
+    *show* is called at the start, with what other threads may look at meanwhile.
 
     A writer is neither committed nor aborted. Raises only what is a fault in the program: ValueError for a plan that
     has none or several of reader, chunks and writer.
@@ -125,6 +140,8 @@ def run(plan: Plan, stream: Stream, watch: Watch, clock: Callable[[], float] = t
         raise ValueError("a plan has exactly one of reader, chunks and writer")
     started = clock()
     pump = _Pump(stream, watch, plan.stall, clock, started)
+    if show is not None:
+        show(pump)
     try:
         if plan.reader is not None:
             pump.send_reader(plan.reader, plan.offset, plan.most, plan.codec)
@@ -283,6 +300,9 @@ class _Pump:
 
     def _wait(self, want: WouldBlock) -> None:
         """Until the stream can go on; the control connection is attended to meanwhile."""
+        if isinstance(want, WantTime):
+            self._rest(want.seconds)
+            return
         reading = isinstance(want, WantRead)
         if reading and self._stream.pending():
             return
@@ -302,6 +322,13 @@ class _Pump:
             now = clock()
             if now >= deadline:
                 raise _Ended(Outcome.STALLED)
+
+    def _rest(self, seconds: float) -> None:
+        """Let *seconds* pass, as a throttle wants; the control connection is attended to meanwhile."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0:
+            if ready((self._watch.fileno(),), (), left):
+                self._attend()
 
     def _look(self) -> None:
         """At the control connection, if it is time to. Does not wait."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from homeport.data.channel import dial
+from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
-from homeport.data.stream import PlainStream, Stream
+from homeport.data.stream import PlainStream
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
 from homeport.protocol.argument import HostPort
@@ -22,6 +22,7 @@ from homeport.storage.base import InputOutputError, StorageError, Writer
 
 from .commands import Context
 from .failure import broken, no_connection
+from .link import Link
 from .refusal import Refusal, reply_for
 
 
@@ -48,11 +49,14 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
             session.release_data()
         raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
     session.activity = f"{account.direction.value} of {account.path}"
+    mode = "" if session.data is None else session.data_verb
     try:
-        stream = _connect(context)
-        result = run(plan, stream, context.watch)
+        connection = _connect(context)
+        link = session.link = Link(connection, mode, context.services.clock.monotonic())
+        result = run(plan, PlainStream(connection), context.watch, show=link.follow)
     finally:
         session.activity = None
+        session.link = None
     if plan.writer is not None:
         result = _end_upload(context, plan.writer, result)
     _count(context, plan, account, result, passive=passive)
@@ -79,13 +83,13 @@ def completed(result: Result, done: str) -> Reply:
     return Reply(Code.DATA_CLOSING, f"{done}: {result.octets} bytes in {result.seconds:.3f} seconds")
 
 
-def _connect(context: Context) -> Stream:
+def _connect(context: Context) -> Connection:
     """The data connection that PORT, PASV or the default asks for (RFC 959 §3.2)."""
     session, policy = context.session, context.services.policy
     target = session.data
     if isinstance(target, Offer):
         try:
-            return PlainStream(target.wait(context.watch, policy.data_seconds))
+            return target.wait(context.watch, policy.data_seconds)
         except DataConnectionError as error:
             raise no_connection(context, target, error) from None
         finally:
@@ -100,7 +104,7 @@ def _connect(context: Context) -> Stream:
     other_port: list[str] = []
     try:
         address = (target.host, target.port)
-        return PlainStream(dial(address, source, context.watch, policy.data_seconds, other_port.append))
+        return dial(address, source, context.watch, policy.data_seconds, other_port.append)
     except DataConnectionError as error:
         raise no_connection(context, target, error, other_port[0] if other_port else None) from None
 

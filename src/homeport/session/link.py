@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from homeport.data.transfer import Progress
 from homeport.net.listener import text_of
-
-
-class Progress(Protocol):
-    """What counts the octets of a transfer while it runs."""
-
-    octets: int
 
 
 class Named(Protocol):
@@ -28,24 +23,24 @@ class Named(Protocol):
 class Link:
     """A data connection that is there."""
 
-    __slots__ = ("_connection", "progress", "protected", "since")
+    __slots__ = ("_connection", "_progress", "mode", "since")
 
-    def __init__(self, connection: Named, since: float, *, protected: bool = False) -> None:
-        """*since*: monotonic seconds."""
+    def __init__(self, connection: Named, mode: str, since: float) -> None:
         self._connection = connection
+        self.mode = mode
+        """The verb that had set it up; empty: the default data port."""
         self.since = since
-        self.protected = protected
-        """Whether it is encrypted."""
-        self.progress: Progress | None = None
+        """Monotonic seconds."""
+        self._progress: Progress | None = None
 
     def follow(self, progress: Progress) -> None:
         """The transfer has begun."""
-        self.progress = progress
+        self._progress = progress
 
     @property
     def octets(self) -> int:
         """Moved so far."""
-        return self.progress.octets if self.progress is not None else 0
+        return self._progress.octets if self._progress is not None else 0
 
     def ends(self) -> tuple[tuple[str, int], tuple[str, int]] | None:
         """The server's end and the client's; None when the connection has just been closed."""

@@ -11,6 +11,8 @@ from homeport.protocol.listing import DEFAULT_FACTS
 from homeport.protocol.path import ROOT, VirtualPath
 from homeport.storage.base import Storage
 
+from .link import Link
+
 DEFAULT_REPRESENTATION = Representation("A", "N", None)
 """TYPE A N is what a session begins with (RFC 959 §3.1.1.1)."""
 
@@ -65,6 +67,10 @@ class Session:
     octets_out: int = 0
     activity: str | None = field(default=None)
     """What a transfer under way does, as STAT shows it."""
+    link: Link | None = None
+    """Its data connection, once it is there."""
+    inside: str | None = None
+    """The client's address in its own network, where PORT has told one that is not the address it comes from."""
 
     @property
     def binary(self) -> bool:

@@ -39,6 +39,7 @@ def port(context: Context, target: HostPort) -> Reply:
         return Reply(Code.OK, f"The data connection will go to {target.host} port {target.port}")
     session.data = HostPort(target.family, where.host, target.port)
     session.requested = target
+    session.inside = target.host
     return Reply(Code.OK, f"The data connection will go to {where.host} port {target.port}, because {where.reason}")
 
 
