@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 
 import pytest
-
-from homeport.testing.client import Client, Way
-from homeport.testing.plugin import FtpServer
 from tests.conformance.conftest import Configured
 from tests.conformance.test_959_data import BIG, big, drain, ended, port_command, refused
 from tests.session.harness import Harness, Troubled
+
+from homeport.testing.client import Client, Way
+from homeport.testing.plugin import FtpServer
 
 TRANSFERS = ("RETR big", "STOR f", "APPE f", "STOU", "LIST", "NLST", "MLSD")
 WAYS = [Way.PASV, Way.EPSV, Way.PORT, Way.EPRT, Way.DEFAULT]

@@ -6,10 +6,10 @@ import re
 import socket
 
 import pytest
+from tests.conformance.test_959_types import value
 
 from homeport.testing.client import Client, Way
 from homeport.testing.plugin import FtpServer
-from tests.conformance.test_959_types import value
 
 
 def place(client: Client) -> str:
@@ -95,7 +95,8 @@ def test_rein_is_as_right_after_connecting(ftp_server: FtpServer) -> None:
     with ftp_server.client() as client:
         facts = client.ask("FEAT", 211).body
         for line, code in (
-            ("TYPE I", 200), ("CWD d", 250), ("OPTS MLST Size;", 200), ("LANG EN", 200), ("EPSV ALL", 200), ("REST 2", 350),
+            ("TYPE I", 200), ("CWD d", 250), ("OPTS MLST Size;", 200), ("LANG EN", 200), ("EPSV ALL", 200),
+            ("REST 2", 350),
         ):  # fmt: skip
             client.ask(line, code)
         client.ask("RNFR /f", 350)

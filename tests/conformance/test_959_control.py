@@ -15,8 +15,8 @@ ARGUMENT = (
 NO_ARGUMENT = ("CDUP", "REIN", "PASV", "ABOR", "PWD", "SYST", "NOOP")
 
 ODD_NAMES = (
-    " a  b ", "  ", " .", ".. ", "a\tb", 'say "hi"', "-la", "~root", "$(id)", "a;b|c&d", "*", "[x]", "\\", "\x7f", "\x01",
-    "'", "a%20b", "!", "#", "@", "ä€", "CON", "a\x1b[31m",
+    " a  b ", "  ", " .", ".. ", "a\tb", 'say "hi"', "-la", "~root", "$(id)", "a;b|c&d", "*", "[x]", "\\", "\x7f",
+    "\x01", "'", "a%20b", "!", "#", "@", "ä€", "CON", "a\x1b[31m",
 )  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import select
 import socket
 
 import pytest
+from tests.conformance.conftest import Configured
 
 from homeport.testing.client import Client, Way
 from homeport.testing.plugin import FtpServer, FtpServerFactory
-from tests.conformance.conftest import Configured
 
 BIG = 1 << 24
 """Octets: more than all the buffers between the two ends hold."""
@@ -260,7 +260,8 @@ def test_a_third_host_is_refused_by_default(ftp_server: FtpServer) -> None:
 
 @pytest.mark.standard("959-3.2-BYTE8")
 @pytest.mark.parametrize(
-    ("kind", "wire"), [("A", b"a\r\nb\xff\r\n"), ("A T", b"a\r\nb\xff\r\n"), ("I", b"a\nb\xff\n"), ("L 8", b"a\nb\xff\n")]
+    ("kind", "wire"),
+    [("A", b"a\r\nb\xff\r\n"), ("A T", b"a\r\nb\xff\r\n"), ("I", b"a\nb\xff\n"), ("L 8", b"a\nb\xff\n")],
 )
 def test_octets_on_the_wire(ftp_server: FtpServer, kind: str, wire: bytes) -> None:
     (ftp_server.root / "f").write_bytes(b"a\nb\xff\n")

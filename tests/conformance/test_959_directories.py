@@ -31,7 +31,13 @@ def place(client: Client) -> str:
 @pytest.mark.standard("959-A2-MKD-257", "959-A2-MKD-ABS", "959-4.1.3-MKD", "959-A2-RELATIVE", "959-4.1.3-PWD")
 @pytest.mark.parametrize(
     ("where", "argument", "made"),
-    [("/", "new", "/new"), ("/d", "new", "/d/new"), ("/d", "/new", "/new"), ("/d", "../new", "/new"), ("/", "d/n/", "/d/n")],
+    [
+        ("/", "new", "/new"),
+        ("/d", "new", "/d/new"),
+        ("/d", "/new", "/new"),
+        ("/d", "../new", "/new"),
+        ("/", "d/n/", "/d/n"),
+    ],
 )
 def test_mkd_names_the_absolute_path(ftp_server: FtpServer, where: str, argument: str, made: str) -> None:
     (ftp_server.root / "d").mkdir()
@@ -92,8 +98,8 @@ def test_relative_and_absolute(ftp_server: FtpServer) -> None:
 @pytest.mark.standard("775-ALIASES", "1123-4.1.3.1-X")
 def test_the_x_commands_answer_as_their_twins(ftp_server: FtpServer) -> None:
     with ftp_server.client() as client:
-        for lines in (("PWD",), ("MKD d", "RMD d"), ("MKD d", "CWD d", "PWD", "CDUP", "RMD d"), ("CWD none",), ("RMD none",),
-                      ("MKD",), ("CWD",), ("MKD /",)):  # fmt: skip
+        for lines in (("PWD",), ("MKD d", "RMD d"), ("MKD d", "CWD d", "PWD", "CDUP", "RMD d"), ("CWD none",),
+                      ("RMD none",), ("MKD",), ("CWD",), ("MKD /",)):  # fmt: skip
             plain = [client.ask(line) for line in lines]
             twins = [client.ask("XCUP" if line == "CDUP" else f"X{line}") for line in lines]
             assert [(one.code, one.lines) for one in plain] == [(one.code, one.lines) for one in twins]

@@ -7,11 +7,11 @@ import socket
 import time
 
 import pytest
+from tests.conformance.conftest import Configured
+from tests.conformance.test_959_table import codes_of
 
 from homeport.testing.client import Client
 from homeport.testing.plugin import FtpServer
-from tests.conformance.conftest import Configured
-from tests.conformance.test_959_table import codes_of
 
 FIRST_DIAGRAM = (
     "ABOR", "ALLO 1", "DELE f", "CWD d", "CDUP", "SMNT d", "HELP", "MODE S", "NOOP", "PASV", "SITE UMASK",
@@ -43,7 +43,10 @@ def test_commands_without_a_data_connection_have_one_reply_and_no_1yz(ftp_server
 def test_every_line_of_a_session_has_the_form_of_a_reply(ftp_server: FtpServer) -> None:
     """Read without a parser: octets as they come until the server closes."""
     lines = ["NONE", "", "USER test", f"PASS {ftp_server.password}", *FIRST_DIAGRAM]
-    with socket.create_connection((ftp_server.host, ftp_server.port), 10) as connection, connection.makefile("rb") as heard:
+    with (
+        socket.create_connection((ftp_server.host, ftp_server.port), 10) as connection,
+        connection.makefile("rb") as heard,
+    ):
         connection.sendall("".join(f"{line}\r\n" for line in lines).encode())
         octets = heard.read()
     replies = re.findall(rb"([1-6]\d\d)(?: [^\r\n]*|-[^\r\n]*\r\n(?:(?!\d\d\d)[^\r\n]*\r\n)*\1 [^\r\n]*)\r\n", octets)
@@ -91,7 +94,9 @@ def test_a_banner_like_replies_is_padded(configured: Configured) -> None:
 def test_hundreds_of_commands_in_one_segment_are_answered_in_order(ftp_server: FtpServer) -> None:
     expected = (("HELP", 214), ("PWD", 257), ("SYST", 215), ("STAT", 211), ("NONE", 500), ("NOOP", 200), ("PASV", 227))
     with ftp_server.client() as client:
-        client.send(b"".join(b"%s\r\n" % verb.encode() for verb, _ in expected) * 100, *[verb for verb, _ in expected] * 100)
+        client.send(
+            b"".join(b"%s\r\n" % verb.encode() for verb, _ in expected) * 100, *[verb for verb, _ in expected] * 100
+        )
         heard = [client.reply().code for _ in range(100 * len(expected))]
         assert heard == [code for _, code in expected] * 100
 

@@ -6,10 +6,10 @@ import os
 import re
 
 import pytest
+from tests.session.harness import Harness, Troubled
 
 from homeport.testing.client import Client
 from homeport.testing.plugin import FtpServer
-from tests.session.harness import Harness, Troubled
 
 IMPLEMENTED = re.compile(r"\b[A-Z]{3,4}\b")
 

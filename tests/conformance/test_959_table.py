@@ -1,7 +1,7 @@
 """RFC 959 §5.4, the table of commands and replies: each command is driven into each of its outcomes.
 
-The strict client counts the replies and their order; here it is which code comes, and that its row in the catalogue has it.
-Transfers are in test_959_table_transfers.py.
+The strict client counts the replies and their order; here it is which code comes, and that its row in the catalogue has
+it. Transfers are in test_959_table_transfers.py.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 import threading
 
 import pytest
+from tests.conformance.conftest import Configured
+from tests.session.harness import Harness, Troubled
 
 import conformance
 from homeport.storage.base import Busy
 from homeport.testing.client import Client
 from homeport.testing.plugin import FtpServer
-from tests.conformance.conftest import Configured
-from tests.session.harness import Harness, Troubled
 
 CATALOGUE = conformance.read_catalogue(conformance.CATALOGUE.read_text("utf-8"))
 
@@ -42,7 +42,7 @@ def check(client: Client, before: str, line: str, code: int) -> None:
     for command in filter(None, before.split(";")):
         assert client.ask(command).code < 400
     client.ask(line, code)
-    assert code in codes_of(f"959-5.4-{line.split(' ')[0]}")
+    assert code in codes_of(f"959-5.4-{line.split(' ', maxsplit=1)[0]}")
 
 
 @pytest.mark.parametrize(

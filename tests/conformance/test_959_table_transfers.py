@@ -7,6 +7,8 @@ import socket
 import struct
 
 import pytest
+from tests.conformance.test_959_table import codes_of
+from tests.session.harness import Harness, Troubled
 
 from homeport.storage.base import (
     AccessDenied,
@@ -19,8 +21,6 @@ from homeport.storage.base import (
 )
 from homeport.testing.client import Client, Way
 from homeport.testing.plugin import FtpServer
-from tests.conformance.test_959_table import codes_of
-from tests.session.harness import Harness, Troubled
 
 DOWNLOADS = ("RETR f", "LIST", "NLST")
 UPLOADS = ("STOR f", "STOU", "APPE f")
@@ -33,7 +33,9 @@ def row(line: str) -> str:
 
 def each(*lines: str) -> pytest.MarkDecorator:
     """One test a command, marked with its row."""
-    return pytest.mark.parametrize("line", [pytest.param(line, marks=pytest.mark.standard(row(line))) for line in lines])
+    return pytest.mark.parametrize(
+        "line", [pytest.param(line, marks=pytest.mark.standard(row(line))) for line in lines]
+    )
 
 
 def transfer(client: Client, line: str, way: Way, content: bytes = b"new\r\n") -> tuple[int | None, int]:

@@ -1,7 +1,7 @@
 """Harness: conversations on loopback sockets over a storage in memory, with a clock that stands still.
 
-For what a real disk and a real clock do not give on demand: a full disk, a read error in the middle of a file, a file in
-use, an idle hour. Everything but storage, clock and lobby is what a server runs with.
+For what a real disk and a real clock do not give on demand: a full disk, a read error in the middle of a file, a file
+in use, an idle hour. Everything but storage, clock and lobby is what a server runs with.
 
     with Harness() as harness, harness.client() as client:
         client.ask("NOOP", 200)
@@ -233,9 +233,7 @@ class _Talk:
 
     def __init__(self, connection: socket.socket, number: int, peer: tuple[str, int], harness: Harness) -> None:
         self._harness = harness
-        self._conversation = Conversation(
-            connection, number, peer[:2], connection.getsockname()[:2], harness.services
-        )
+        self._conversation = Conversation(connection, number, peer[:2], connection.getsockname()[:2], harness.services)
         self._waking, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name=f"conversation-{number}")
         self._thread.start()
@@ -254,10 +252,10 @@ class _Talk:
         conversation = self._conversation
         while conversation.run():
             while True:
-                found = select.select([conversation, self._woken], [], [])[0]
-                if self._woken in found:
+                found = select.select([conversation.fileno(), self._woken.fileno()], [], [])[0]
+                if self._woken.fileno() in found:
                     self._woken.recv(4096)
-                if conversation in found:
+                if conversation.fileno() in found:
                     break
                 if self._harness.now >= conversation.deadline:
                     conversation.expire()
