@@ -26,14 +26,16 @@ from homeport.events.bus import Bus
 from homeport.events.jsonlog import JsonLog
 from homeport.events.types import StrangerRefused, Warned
 from homeport.events.xferlog import Xferlog
-from homeport.net.certificates import CERTIFICATE_FILE, CertificateUnusable, own_certificate
 from homeport.net.listener import text_of
+from homeport.net.renewal import Authority
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
 from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
 
+from .certificates import acme_directory, open_certificates
 from .config import Config
+from .console import ConsoleSocket, ConsoleUnavailable
 from .homes import Homes
 from .listening import StartError, open_listeners
 from .operation import Parts
@@ -59,6 +61,10 @@ def build(
     """
     timing = clock if clock is not None else Clock()
     stopping = threading.Event()
+
+    def warn(text: str) -> None:
+        events.publish(Warned(at=timing.time(), text=text))
+
     with ExitStack() as undo:
         listeners = open_listeners(config.listen.addresses, config.listen.port)
         for listener in listeners:
@@ -68,19 +74,25 @@ def build(
         logs = _open_logs(config, events, undo)
         ports = _open_passive_ports(addresses, config.data.passive_ports, events, timing)
         undo.callback(ports.close)
-        _make_certificate(config, addresses)
+        if config.server.state is not None:
+            state_directory(config.server.state)
+        certification = open_certificates(config, addresses, timing, warn, acme_authority)
+        if certification is not None:
+            undo.callback(certification.close)
         accounts = _open_accounts(config, undo, timing, providers)
         sync = config.uploads.sync
         # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
         key = secrets.token_bytes(KEY_OCTETS)
         homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key))
+        console = _open_console(config, events, timing, undo)
+        policy = policy_of(config, port, _external_address(config, events, timing))
         services = Services(
             accounts=accounts,
             throttle=LoginThrottle(timing.monotonic),
             ports=ports,
             events=events,
             storage_for=homes.storage_for,
-            policy=policy_of(config, port, _external_address(config, events, timing)),
+            policy=policy,
             clock=timing,
             stopping=stopping,
         )
@@ -92,6 +104,10 @@ def build(
             events=events,
             clock=timing,
             stopping=stopping,
+            console=console,
+            facts=lambda: _facts(config, policy),
+            certificates=certification.store if certification is not None else None,
+            begin=certification.start if certification is not None else _nothing,
             reopen=lambda: _reopen(logs),
             close=undo.pop_all().close,
         )
@@ -179,6 +195,30 @@ def _open_accounts(
     return Accounts(choose(providers) if choose is not None else providers, passwords)
 
 
+def _open_console(config: Config, events: Bus, clock: Clock, undo: ExitStack) -> ConsoleSocket | None:
+    """Where `homeport sessions` asks. A server without one serves as well."""
+    if config.server.state is None:
+        return None
+    try:
+        console = ConsoleSocket(config.server.state)
+    except ConsoleUnavailable as error:
+        events.publish(Warned(at=clock.time(), text=f"`homeport sessions` cannot ask this server: {error}."))
+        return None
+    undo.callback(console.close)
+    return console
+
+
+def _facts(config: Config, policy: Policy) -> dict[str, object]:
+    """For the console: what is announced, and why."""
+    rules = policy.announce
+    return {
+        "active_port": policy.active_port,
+        "external": rules.external,
+        "external_origin": rules.external_origin if rules.external is not None else None,
+        "sessions_limit": config.limits.sessions,
+    }
+
+
 def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[Log, ...]:
     logs: list[Log] = []
     try:
@@ -201,25 +241,28 @@ def _reopen(logs: Sequence[Log]) -> None:
         log.reopen()
 
 
-def _make_certificate(config: Config, addresses: Sequence[str]) -> None:
-    """At the first start with a state directory: a certificate of the server's own, if no other is configured."""
-    state = config.server.state
-    if state is None or config.tls.certificate is not None:
-        return
-    if os.path.lexists(os.path.join(state, CERTIFICATE_FILE)):
-        return  # whether it can be used shows where it is used; reading it takes a slow library
-    from homeport.net.interfaces import Interfaces
+def _nothing() -> None:
+    """There is nothing to begin."""
 
-    own = [one.address for one in Interfaces.read().all if one.up and not one.address.startswith("fe80:")]
-    named = [address for address in addresses if not ip_address(address.partition("%")[0]).is_unspecified]
-    external = config.data.external_address
-    given = [external] if external not in ("auto", "none") else []
+
+def acme_authority(config: Config) -> Authority:
+    """The authority of ACME. Raises StartError where its library is not installed."""
     try:
-        own_certificate(state_directory(state), [*given, socket.gethostname(), "localhost", *named, *own])
-    except OSError as error:
-        raise StartError(f"The certificate cannot be written to {state}: {error.strerror}.") from error
-    except CertificateUnusable as error:
-        raise StartError(str(error)) from error
+        from homeport.net.acme import AcmeAuthority, Order
+    except ImportError as error:
+        raise StartError(
+            f"ACME needs a library that is not installed ({error.name}): pip install 'homeport[acme]'."
+        ) from error
+    options = config.acme
+    order = Order(
+        directory_url=options.directory,
+        email=options.email,
+        challenge=options.challenge,
+        addresses=config.listen.addresses,
+        port=options.port,
+        trust=options.directory_trust,
+    )
+    return AcmeAuthority(order, acme_directory(config.server.state or "", options))
 
 
 def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:

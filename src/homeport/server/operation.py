@@ -13,14 +13,18 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from socket import socket
 
 from homeport.accounts.limits import SessionLimits
 from homeport.events.bus import Bus
 from homeport.events.types import CloseReason, ServerStarted, ServerStopped, ServerStopping, Warned
+from homeport.net.store import CertificateStore, Status
 from homeport.session.services import Clock
 
 from .admission import Admission, Converse
+from .answers import Answers, Facts
+from .console import Console, ConsoleSocket
 from .door import Door
 from .sessions import Sessions, Talk
 from .sweep import Sweep, Sweepable
@@ -48,6 +52,14 @@ class Parts:
     clock: Clock = field(default_factory=Clock)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Is set when the stop begins, for whoever waits for something else."""
+    console: ConsoleSocket | None = None
+    """Where other programs of this user ask what is going on."""
+    facts: Facts = dict
+    """What they are told beside what the operation itself knows."""
+    certificates: CertificateStore | None = None
+    """What is shown to clients; None: there is no TLS."""
+    begin: Callable[[], None] = lambda: None
+    """Starts what runs beside the sessions and ends by `close`. Raises OSError or RuntimeError."""
     reopen: Callable[[], None] = lambda: None
     """Go on in new log files of the same names. Raises OSError."""
     close: Callable[[], None] = lambda: None
@@ -83,10 +95,19 @@ class Operation:
                 parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic
             )
             undo.append(self._door.close)
+            self._console: Console | None = None
+            if parts.console is not None:
+                answers = Answers(self, parts.facts, parts.clock.time())
+                self._console = Console(
+                    parts.console, self._lobby, self._threads.submit, answers, parts.clock.monotonic
+                )
+                undo.append(self._console.close)
+                self._console.open()
             self._sweep = Sweep(parts.passive, self._lobby, parts.clock.monotonic)
             self._sweep.begin()
             self._door.open()
             self._lobby.start()
+            parts.begin()
         except BaseException:
             for step in reversed(undo):
                 step()
@@ -109,6 +130,11 @@ class Operation:
     def passive_ports(self) -> tuple[int, ...]:
         """The ports of passive data connections."""
         return self._parts.passive.ports
+
+    def certificates(self) -> tuple[Status, ...]:
+        """What is shown to clients, the first to those that name no host."""
+        store = self._parts.certificates
+        return store.statuses(datetime.fromtimestamp(self._parts.clock.time(), UTC)) if store is not None else ()
 
     def view(self) -> tuple[SessionView, ...]:
         """The sessions under way, the oldest first."""
@@ -172,17 +198,21 @@ class Operation:
     def _close_door(self) -> None:
         """Admit nobody any more. Those who are in the backlog already are told so."""
         self._admission.stopping = True
-        closed = threading.Event()
-
-        def close() -> None:
-            try:
-                self._door.close()
-            finally:
-                closed.set()
-
-        self._lobby.call(close)
-        if not closed.wait(GRACE):
+        if not self._in_the_lobby(self._door.close):
             self._warn("The listening sockets could not be closed in time")
+
+    def _in_the_lobby(self, action: Callable[[], None]) -> bool:
+        """Have *action* done by the lobby's thread, and wait for it; whether it came to it in time."""
+        done = threading.Event()
+
+        def act() -> None:
+            try:
+                action()
+            finally:
+                done.set()
+
+        self._lobby.call(act)
+        return done.wait(GRACE)
 
     def _drain(self, seconds: float) -> None:
         monotonic = self._parts.clock.monotonic
@@ -204,6 +234,9 @@ class Operation:
                 self._warn(f"{len(self.sessions)} sessions could not be ended; they wait for the system")
 
     def _release(self) -> None:
+        # The console answers until now: a drain may take long, and somebody may want to see what it waits for.
+        if self._console is not None and not self._in_the_lobby(self._console.close):
+            self._warn("The console could not be closed in time")
         if not self._lobby.stop(GRACE / 2):
             self._warn("The lobby's thread did not end in time")
         if not self._threads.stop(GRACE / 2):
