@@ -10,6 +10,7 @@ from homeport.events.types import (
     Direction,
     Event,
     Failed,
+    HandshakeFailed,
     LoggedIn,
     LoginFailed,
     ServerStarted,
@@ -17,6 +18,7 @@ from homeport.events.types import (
     ServerStopping,
     SessionClosed,
     SessionOpened,
+    SessionProtected,
     SessionRefused,
     StrangerRefused,
     TransferEnded,
@@ -66,6 +68,10 @@ ONE_OF_EACH: tuple[Event, ...] = (
     LoginFailed(at=AT, session=3, peer=PEER, user="eve", reason="wrong name or password"),
     LoggedIn(at=AT, session=3, peer=PEER, user="bob", anonymous=False),
     CommandAnswered(at=AT, session=3, line="CWD /photos", code=250, text="OK"),
+    SessionProtected(
+        at=AT, session=3, peer=PEER, description="TLSv1.3, TLS_AES_256_GCM_SHA384", resumed=False, server_name="a.test"
+    ),
+    HandshakeFailed(at=AT, session=3, peer=PEER, reason="unsupported protocol"),
     transfer(),
     transfer(direction=Direction.UPLOAD, octets=512_000, seconds=3.1, error="the client aborted"),
     transfer(direction=Direction.UPLOAD, octets=10, seconds=0.004, appended=True),

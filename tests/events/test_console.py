@@ -34,6 +34,8 @@ GOLDEN = """\
 14:03:07  eve@192.0.2.7 #3          login failed: wrong name or password
 14:03:07  bob@192.0.2.7 #3          logged in
 14:03:07  bob@192.0.2.7 #3          CWD /photos  ->  250 OK
+14:03:07  bob@192.0.2.7 #3          encrypted as a.test: TLSv1.3, TLS_AES_256_GCM_SHA384
+14:03:07  bob@192.0.2.7 #3          TLS handshake failed: unsupported protocol
 14:03:07  bob@192.0.2.7 #3          downloaded  /photos/a.jpg  3.20 MB in 0.31 s, 10.3 MB/s
 14:03:07  bob@192.0.2.7 #3          upload failed  /photos/a.jpg  after 512 kB in 3.10 s: the client aborted
 14:03:07  bob@192.0.2.7 #3          appended to  /photos/a.jpg  10 B in 4 ms

@@ -37,6 +37,25 @@ class Grant:
     permissions: frozenset[Permission]
 
 
+class Encryption(Enum):
+    """What must be encrypted. The value is its name in configuration files."""
+
+    NONE = "none"
+    CONTROL = "control"
+    """The login, and with it the control connection."""
+    BOTH = "both"
+    """Data connections as well."""
+
+
+class Resumption(Enum):
+    """Whether data connections resume a TLS session of their client. The value is its name in configuration files."""
+
+    PREFER = "prefer"
+    REQUIRE = "require"
+    OFF = "off"
+    """It cannot: none is offered, and every data connection makes a handshake of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Somebody who is logged in. `home` is a directory of the host, which is this user's "/"."""
@@ -46,6 +65,14 @@ class User:
     grants: tuple[Grant, ...] = (Grant(ROOT, READ_WRITE),)
     anonymous: bool = False
     umask: int = 0o022
+    encryption: Encryption | None = None
+    """What must be encrypted for this user; None: what the server asks of all."""
+    resumption: Resumption | None = None
+    """Of this user's data connections; None: as the server has it."""
+    certificate: str | None = None
+    """A name that the client's TLS certificate must have: its common name or one of its alternative names."""
+    needs_password: bool = True
+    """False: the certificate is the whole login (RFC 4217 §12)."""
 
     def permissions(self, path: VirtualPath) -> frozenset[Permission]:
         """The rights at *path*: those of the grant with the longest prefix that covers it."""
@@ -54,6 +81,10 @@ class User:
             if path.starts_with(grant.prefix) and (best is None or len(grant.prefix.text) > len(best.prefix.text)):
                 best = grant
         return best.permissions if best is not None else NOTHING
+
+    def certified_by(self, names: frozenset[str]) -> bool:
+        """Whether a certificate with *names* is this user's, or none is asked for."""
+        return self.certificate is None or self.certificate.lower() in names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +96,5 @@ class Attempt:
     address: str
     host: str | None = None
     """What HOST named (RFC 7151), or None."""
+    certificate_names: frozenset[str] = frozenset()
+    """The names in the certificate that the client has proven to own, in lower case."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .model import Attempt, User
 from .names import is_anonymous
@@ -34,13 +34,22 @@ class Provider(Protocol):
     def authenticate(self, attempt: Attempt) -> User | Answer: ...
 
 
+@runtime_checkable
+class Foretelling(Protocol):
+    """A provider whose accounts have options that matter before their password: protection and certificates."""
+
+    def known(self, name: str) -> User | None:
+        """The account of that name. Costs no hash."""
+
+
 class Accounts:
     """Everybody who may log in."""
 
-    __slots__ = ("_passwords", "_providers")
+    __slots__ = ("_foretelling", "_passwords", "_providers")
 
     def __init__(self, providers: Sequence[Provider], passwords: Passwords) -> None:
         self._providers = tuple(providers)
+        self._foretelling = tuple(one for one in self._providers if isinstance(one, Foretelling))
         self._passwords = passwords
 
     def authenticate(self, attempt: Attempt) -> User | None:
@@ -50,8 +59,18 @@ class Accounts:
             if answer is Answer.REFUSED:
                 return None
             if isinstance(answer, User):
-                return answer
+                if answer.certified_by(attempt.certificate_names):
+                    return answer
+                break
         self._passwords.right(None, attempt.password)
+        return None
+
+    def known(self, name: str) -> User | None:
+        """What matters of the account before its password, where any provider tells. Costs no hash."""
+        for provider in self._foretelling:
+            user = provider.known(name)
+            if user is not None:
+                return user
         return None
 
 
@@ -60,10 +79,10 @@ class StaticAccounts:
 
     __slots__ = ("_passwords", "_users")
 
-    def __init__(self, users: Iterable[tuple[User, str]], passwords: Passwords) -> None:
-        """Each user with his stored password. ValueError where a name comes twice."""
+    def __init__(self, users: Iterable[tuple[User, str | None]], passwords: Passwords) -> None:
+        """Each user with his stored password; None: no password is right. ValueError where a name comes twice."""
         self._passwords = passwords
-        self._users: dict[str, tuple[User, str]] = {}
+        self._users: dict[str, tuple[User, str | None]] = {}
         for user, stored in users:
             if user.name in self._users:
                 raise ValueError(f"two users are named {user.name!r}")
@@ -76,6 +95,10 @@ class StaticAccounts:
         user, stored = found
         return user if self._passwords.right(stored, attempt.password) else Answer.REFUSED
 
+    def known(self, name: str) -> User | None:
+        found = self._users.get(name)
+        return found[0] if found is not None else None
+
 
 class AnonymousAccount:
     """Anybody: the names "anonymous" and "ftp" with any password or none (RFC 1635)."""
@@ -87,6 +110,9 @@ class AnonymousAccount:
 
     def authenticate(self, attempt: Attempt) -> User | Answer:
         return self._user if is_anonymous(attempt.name) else Answer.UNKNOWN
+
+    def known(self, name: str) -> User | None:
+        return self._user if is_anonymous(name) else None
 
 
 class DatabaseAccounts:

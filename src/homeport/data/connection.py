@@ -27,6 +27,11 @@ class Cause(Enum):
     ABORTED = "aborted"
     """The watch said so: ABOR."""
     CONTROL_LOST = "control connection lost"
+    PLAIN_TEXT = "plain text"
+    """TLS was agreed on, and what came is not TLS."""
+    TLS_FAILED = "TLS handshake failed"
+    NOT_RESUMED = "TLS session not resumed"
+    """It must be, and the client began a new one."""
     CLOSED = "closed"
     """This side took the port away: the server stops."""
 

@@ -31,6 +31,7 @@ from .types import (
     Direction,
     Event,
     Failed,
+    HandshakeFailed,
     LoggedIn,
     LoginFailed,
     ServerStarted,
@@ -38,6 +39,7 @@ from .types import (
     ServerStopping,
     SessionClosed,
     SessionOpened,
+    SessionProtected,
     SessionRefused,
     StrangerRefused,
     TransferEnded,
@@ -113,6 +115,11 @@ def _arrival(event: Event) -> Sentence | None:
     match event:
         case SessionOpened(session=session, peer=peer):
             return Sentence("connected", Tone.QUIET, session, peer[0])
+        case SessionProtected(session=session, peer=peer, description=description, server_name=name):
+            called = f" as {visible(name)}" if name is not None else ""
+            return Sentence(f"encrypted{called}: {description}", Tone.QUIET, session, peer[0])
+        case HandshakeFailed(session=session, peer=peer, reason=reason):
+            return Sentence(f"TLS handshake failed: {visible(reason)}", Tone.WARNING, session, peer[0])
         case LoggedIn(session=session, peer=peer, user=user, anonymous=anonymous):
             return Sentence("logged in as a guest" if anonymous else "logged in", Tone.PLAIN, session, peer[0], user)
         case SessionClosed(session=session, peer=peer, user=user, reason=reason, seconds=seconds):

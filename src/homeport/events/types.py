@@ -57,6 +57,28 @@ class SessionOpened(Event):
     local: tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionProtected(Event):
+    """TLS has begun on the control connection."""
+
+    session: int
+    peer: tuple[str, int]
+    description: str
+    """Version and cipher: "TLSv1.3, TLS_AES_256_GCM_SHA384"."""
+    resumed: bool
+    server_name: str | None
+    """What the client called the server (SNI)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeFailed(Event):
+    """TLS did not come about on the control connection; the session ends."""
+
+    session: int
+    peer: tuple[str, int]
+    reason: str
+
+
 class CloseReason(Enum):
     QUIT = "quit"
     CLIENT = "client closed"
@@ -67,6 +89,7 @@ class CloseReason(Enum):
     SHUTDOWN = "server is stopping"
     KICKED = "ended by the administrator"
     ABUSE = "not an FTP client"
+    TLS_FAILED = "TLS handshake failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,8 @@ class Code(IntEnum):
     BAD_SEQUENCE = 503
     BAD_PARAMETER = 504
     PROTECTION_TOO_LOW = 521  # RFC 4217 §10.2
-    UNSUPPORTED_FAMILY = 522  # RFC 2428; RFC 4217: the TLS handshake on the data connection failed
+    UNSUPPORTED_FAMILY = 522  # RFC 2428
+    HANDSHAKE_FAILED = 522  # RFC 4217 §10.2: TLS on the data connection failed or was not acceptable
     NOT_LOGGED_IN = 530
     NEED_ACCOUNT_TO_STORE = 532
     PROTECTION_REQUIRED = 533  # RFC 2228

@@ -16,6 +16,7 @@ from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.storage.base import Storage
 
+from .protection import Switch
 from .refusal import PERMISSION_DENIED, Refusal
 from .services import Services
 from .state import Session
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Context:
     """What a verb receives: its session, the services, and a way to speak. One per conversation."""
 
-    __slots__ = ("announce", "closing", "services", "session", "started", "verb", "verbs", "watch")
+    __slots__ = ("announce", "closing", "services", "session", "started", "switch", "verb", "verbs", "watch")
 
     def __init__(
         self,
@@ -51,6 +52,8 @@ class Context:
         """Whether it has said 1yz."""
         self.closing: CloseReason | None = None
         """Set by a verb after whose reply the connection is to be closed."""
+        self.switch: Switch | None = None
+        """Set by a verb after whose reply TLS begins or ends on the control connection."""
 
     @property
     def storage(self) -> Storage:
@@ -90,3 +93,5 @@ class Verb:
     """The right it needs at its path."""
     keeps_rename: bool = False
     """Whether RNFR is still remembered after it (RFC 959 §4.1.3 NOOP)."""
+    transfers: bool = False
+    """Whether it moves octets over a data connection, whose protection must be what the server asks for."""

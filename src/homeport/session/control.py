@@ -3,6 +3,11 @@
 Telnet is dealt with by `protocol.telnet`; here is only the socket. Urgent data is read in-line (SO_OOBINLINE), so
 that the Synch of RFC 854 and the bare urgent octet that some clients send both arrive in their place.
 
+Under TLS the socket stays what it is, and a `Layer` stands between it and the lines: the same system calls, time-outs
+and ends. What a read brings is decrypted at once and whole, so a descriptor that is not readable means that nothing is
+there: a session can be parked, and a transfer can wait for it, as without TLS. Telnet is inside of TLS, and nothing
+relies on urgent data there (RFC 4217 §14).
+
 On Linux and macOS the kernel keeps the receive time-out (SO_RCVTIMEO): one system call where Python's own
 time-out takes two, poll and recv. Elsewhere Python's is used.
 """
@@ -12,8 +17,10 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import time
 from collections import deque
 
+from homeport.net.layer import HandshakeError, Layer, Parting
 from homeport.protocol.reply import Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
@@ -34,7 +41,9 @@ class Silence(Exception):
 class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
-    __slots__ = ("_connection", "_framer", "_held", "_queue", "_queue_octets", "_timeout", "lost")
+    __slots__ = (
+        "_connection", "_framer", "_held", "_inbound", "_layer", "_queue", "_queue_octets", "_timeout", "lost",
+    )  # fmt: skip
 
     def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float) -> None:
         self._connection = connection
@@ -43,6 +52,9 @@ class Control:
         self._queue_octets = 0
         self._held = b""
         self._timeout = -1.0
+        self._layer: Layer | None = None
+        # What comes in goes through this; None is clear text.
+        self._inbound: Layer | Parting | None = None
         self.lost = False
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if _KERNEL_TIMEOUT:
@@ -74,7 +86,7 @@ class Control:
 
     def _send(self, octets: bytes) -> None:
         try:
-            self._connection.sendall(octets)
+            self._connection.sendall(octets if self._layer is None else self._layer.encrypt(octets))
         except OSError as error:
             self.lost = True
             raise ControlLost(str(error)) from None
@@ -91,6 +103,11 @@ class Control:
 
     def receive(self, seconds: float) -> None:
         """Wait for input and frame it. Raises Silence after *seconds* without any, ControlLost at its end."""
+        self._framed(self._receive(seconds))
+
+    def _receive(self, seconds: float) -> bytes:
+        if self._inbound is not None and self._inbound.ended:
+            return b""
         try:
             if _KERNEL_TIMEOUT:
                 if self._timeout != seconds:
@@ -98,18 +115,21 @@ class Control:
                     self._timeout = seconds
             else:
                 self._connection.settimeout(seconds)
-            octets = self._connection.recv(_RECEIVE_OCTETS)
+            return self._connection.recv(_RECEIVE_OCTETS)
         except (BlockingIOError, TimeoutError):
             raise Silence from None
         except OSError as error:
             self.lost = True
             raise ControlLost(str(error)) from None
-        self._framed(octets)
 
     def _framed(self, octets: bytes) -> None:
         if not octets:
             self.lost = True
             raise ControlLost("the client closed the control connection")
+        if self._inbound is not None:
+            octets = self._decrypted(octets)
+            if not octets:
+                return  # a part of a record, or one that is TLS's own business
         self._framer.feed(octets)
         answers = self._framer.take_answers()
         if answers:
@@ -120,6 +140,9 @@ class Control:
 
     def peek(self) -> bool:
         """Take in, without waiting, what has come; whether there was anything. Raises ControlLost."""
+        if self._inbound is not None and self._inbound.ended:
+            self.lost = True
+            raise ControlLost("the client closed the control connection")
         try:
             octets = self._connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -157,6 +180,64 @@ class Control:
             self.lost = True
             raise ControlLost("too many commands were sent ahead of a transfer's end")
 
+    # -- protection ---------------------------------------------------------------------------------------
+
+    def protect(self, layer: Layer, seconds: float) -> None:
+        """Begin TLS with the client: from now on everything goes through *layer*.
+
+        What had been said in clear and not been carried out is forgotten, and never will be (RFC 4217 §4.2). Raises
+        HandshakeError, also when the handshake is not complete after *seconds*; an alert, if there is one, was sent.
+        """
+        self._framer.clear()
+        self._queue = None
+        self._queue_octets = 0
+        self._inbound = None
+        deadline = time.monotonic() + seconds
+        complete = False
+        while not complete:
+            try:
+                # A client that sends octet by octet has no more time than any other.
+                octets = self._receive(max(deadline - time.monotonic(), 0.001))
+            except Silence:
+                raise HandshakeError(f"it was not complete after {seconds:g} seconds") from None
+            if not octets:
+                self.lost = True
+                raise ControlLost("the client closed the control connection in the TLS handshake")
+            try:
+                complete = layer.handshake(octets)
+            finally:
+                self._send(layer.outgoing.read())
+            if not complete and time.monotonic() >= deadline:
+                raise HandshakeError(f"it was not complete after {seconds:g} seconds")
+        self._layer = self._inbound = layer
+        if layer.incoming.pending:
+            # A command came along with the end of the handshake.
+            self._framer.feed(self._decrypted(b""))
+
+    def unprotect(self) -> None:
+        """End TLS and go on in clear: our close_notify is sent; the client's may come or not (RFC 4217 §5, §13)."""
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            self._send(layer.close_notify())
+            self._inbound = Parting(layer)
+
+    def _decrypted(self, octets: bytes) -> bytes:
+        """What *octets* say; nothing, where they are only a part of a record. Raises ControlLost."""
+        inbound = self._inbound
+        if inbound is None:
+            return octets
+        try:
+            said = inbound.decrypt(octets)
+        except OSError as error:
+            self.lost = True
+            raise ControlLost(f"TLS: {error}") from None
+        if isinstance(inbound, Parting):
+            if inbound.over:
+                self._inbound = None
+        elif inbound.outgoing.pending:
+            self._send(b"")  # nothing of ours: the layer has something to say
+        return said
+
     # -- ends -------------------------------------------------------------------------------------------
 
     def hang_up(self) -> None:
@@ -170,6 +251,8 @@ class Control:
         """Close the connection. What was said still reaches the client."""
         connection = self._connection
         try:
+            if self._layer is not None:
+                connection.send(self._layer.close_notify(), socket.MSG_DONTWAIT)
             # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
             # is none, and the close alone is the end.
             if connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):

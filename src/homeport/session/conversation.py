@@ -15,7 +15,15 @@ from __future__ import annotations
 import socket
 
 from homeport.data.watch import ControlGone
-from homeport.events.types import CloseReason, CommandAnswered, SessionClosed, SessionOpened
+from homeport.events.types import (
+    CloseReason,
+    CommandAnswered,
+    HandshakeFailed,
+    SessionClosed,
+    SessionOpened,
+    SessionProtected,
+)
+from homeport.net.layer import HandshakeError, NoCertificate, NotTls
 from homeport.protocol.command import Command
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import LineTooLong
@@ -23,6 +31,7 @@ from homeport.protocol.telnet import LineTooLong
 from .commands import Context
 from .control import Control, ControlLost, Silence
 from .dispatch import VERBS, dispatch
+from .protection import Protection, Switch
 from .services import Services
 from .state import Session
 from .verbs.about import transfer_status
@@ -97,9 +106,8 @@ class Conversation:
     def run(self) -> bool:
         """Talk until the client falls silent (True: park me) or the session is over (False: it is closed)."""
         try:
-            if not self._greeted:
-                self._greet()
-            while True:
+            open_ = self._greeted or self._open()
+            while open_:
                 line = self._control.next_line()
                 if line is not None:
                     self._answer(line)
@@ -127,7 +135,8 @@ class Conversation:
         finally:
             self._close(self._context.closing or CloseReason.IDLE)
 
-    def _greet(self) -> None:
+    def _open(self) -> bool:
+        """The greeting, and TLS before it where the port is one for that. False: there is no session."""
         self._greeted = True
         session, events = self.session, self._services.events
         if not events.silent:
@@ -136,8 +145,18 @@ class Conversation:
                     at=self._services.clock.time(), session=session.number, peer=session.peer, local=session.local
                 )
             )
+        tls = self._services.tls
+        if tls is not None and self._services.policy.tls.implicit:
+            try:
+                switch = Switch(tls.control(session.peer[0], None), private=True)
+            except NoCertificate as error:
+                self._handshake_failed(str(error))
+                return False
+            if not self._begin_tls(switch):
+                return False
         first, *rest = self._services.policy.banner.split("\n")
         self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
+        return True
 
     def _listen(self) -> bool:
         """Wait a little for input; False when there was none and the session may be parked."""
@@ -170,6 +189,8 @@ class Conversation:
         self._command_at = self._services.clock.monotonic()
         self._due = self.deadline
         control.say(reply)
+        if self._context.switch is not None:
+            self._switch()
         events = self._services.events
         if events.commands:
             events.publish(
@@ -179,6 +200,62 @@ class Conversation:
                     line=_shown(command),
                     code=reply.code,
                     text=reply.text,
+                )
+            )
+
+    # -- TLS on the control connection -----------------------------------------------------------------------
+
+    def _switch(self) -> None:
+        """What AUTH, CCC or REIN asked for, now that the reply has been sent as the connection was."""
+        switch, self._context.switch = self._context.switch, None
+        if switch is None or switch.layer is None:
+            self._control.unprotect()
+        else:
+            self._begin_tls(switch)
+
+    def _begin_tls(self, switch: Switch) -> bool:
+        """The handshake. Where it fails (False) the session is over (RFC 4217 §10.1)."""
+        session, services = self.session, self._services
+        layer = switch.layer
+        if layer is None:
+            return False
+        try:
+            self._control.protect(layer, services.policy.tls.handshake_seconds)
+        except NotTls as error:
+            # Nothing of TLS was seen, so 421 is said in clear.
+            self._handshake_failed(str(error))
+            self._say_goodbye(CloseReason.TLS_FAILED, "TLS negotiation failed: what you sent is not TLS")
+            return False
+        except HandshakeError as error:
+            self._handshake_failed(str(error))
+            return False
+        session.protection = Protection(
+            layer,
+            services.clock.monotonic(),
+            layer.client_certificate(),
+            sized=switch.private,
+            private=switch.private,
+        )
+        if not services.events.silent:
+            services.events.publish(
+                SessionProtected(
+                    at=services.clock.time(),
+                    session=session.number,
+                    peer=session.peer,
+                    description=layer.description,
+                    resumed=layer.resumed,
+                    server_name=layer.server_name,
+                )
+            )
+        return True
+
+    def _handshake_failed(self, reason: str) -> None:
+        self._context.closing = CloseReason.TLS_FAILED
+        services = self._services
+        if not services.events.silent:
+            services.events.publish(
+                HandshakeFailed(
+                    at=services.clock.time(), session=self.session.number, peer=self.session.peer, reason=reason
                 )
             )
 

@@ -1,4 +1,4 @@
-"""The one gate: known, phase, argument, permission, verb, reply; every question in one place and order.
+"""The one gate: known, phase, protection, argument, permission, verb, reply; every question in one place and order.
 
 No verb is reached but through `dispatch`, and no reply leaves it that the grammar does not allow for the verb.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import traceback
 
+from homeport.accounts.model import Encryption
 from homeport.events.types import Failed
 from homeport.protocol.argument import Argument, parse
 from homeport.protocol.command import ArgumentError, Command
@@ -18,6 +19,7 @@ from homeport.storage.base import StorageError
 
 from .commands import Context, Verb
 from .control import ControlLost
+from .protection import data_protected, demanded
 from .refusal import NOT_LOGGED_IN, Refusal, reply_for
 from .verbs import about, connection, listing, login, metadata, security, site, transfer, tree
 
@@ -31,6 +33,7 @@ VERBS: dict[str, Verb] = {
 _PATHS = frozenset({Argument.PATH, Argument.OPTIONAL_PATH})
 _INVALID_IS_501 = frozenset({"MLST", "MLSD"})
 """Verbs whose argument, where it is invalid, is answered 501 and by nothing else (RFC 3659 §7.1)."""
+_TOO_LOW = Reply(Code.PROTECTION_TOO_LOW, "Data connections must be protected here; send PBSZ 0 and PROT P first")
 _UNKNOWN = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
 
 
@@ -71,6 +74,13 @@ def _run(context: Context, row: Row, command: Command) -> Reply:
     session = context.session
     if verb.login and session.user is None:
         return NOT_LOGGED_IN
+    if (
+        verb.transfers
+        and not data_protected(session)
+        and demanded(context.services.policy.tls, session.user) is Encryption.BOTH
+    ):
+        # Asked at the transfer, and not at PASV (RFC 4217 §10.2). With TLS it is 521, not RFC 2228's 534.
+        return _TOO_LOW
     if session.rename_from is not None and not verb.keeps_rename:
         session.rename_from = None
     argument = parse(row.argument, command.argument)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
-from homeport.data.stream import PlainStream
+from homeport.data.stream import PlainStream, Stream
+from homeport.data.tlsstream import Truncated
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
 from homeport.protocol.argument import HostPort
@@ -23,7 +24,9 @@ from homeport.storage.base import InputOutputError, StorageError, Writer
 from .commands import Context
 from .failure import broken, no_connection
 from .link import Link
+from .protection import data_protected
 from .refusal import Refusal, reply_for
+from .secured import protect
 
 
 class Account(NamedTuple):
@@ -53,7 +56,11 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
     try:
         connection = _connect(context)
         link = session.link = Link(connection, mode, context.services.clock.monotonic())
-        result = run(plan, PlainStream(connection), context.watch, show=link.follow)
+        if data_protected(session):
+            stream: Stream = protect(context, plan, connection)
+        else:
+            stream = PlainStream(connection)
+        result = run(plan, stream, context.watch, show=link.follow)
     finally:
         session.activity = None
         session.link = None
@@ -148,6 +155,11 @@ def _refusal(context: Context, result: Result) -> Refusal:
     match result.outcome:
         case Outcome.ABORTED | Outcome.CONTROL_LOST:
             return Refusal(Code.TRANSFER_ABORTED, f"Transfer aborted {moved}")
+        case Outcome.LOST if isinstance(result.error, Truncated):
+            # D-15: a FIN alone could be anybody's.
+            return Refusal(
+                Code.TRANSFER_ABORTED, f"The upload was cut {moved}: your client closed it without a TLS close_notify"
+            )
         case Outcome.LOST | Outcome.STALLED:
             return Refusal(Code.TRANSFER_ABORTED, broken(context, result).sentence)
         case _:

@@ -19,6 +19,7 @@ from homeport.protocol.argument import HostPort
 from homeport.protocol.reply import Code
 
 from .commands import Context
+from .protection import control_protected, data_protected
 from .refusal import Refusal
 
 _SEEN = {
@@ -30,6 +31,9 @@ _SEEN = {
     Cause.NO_PORT: Seen.NO_PORT_FREE,
     Cause.NO_DESCRIPTOR: Seen.NO_DESCRIPTOR,
     Cause.CLOSED: Seen.CLOSED,
+    Cause.PLAIN_TEXT: Seen.PLAIN_TEXT,
+    Cause.TLS_FAILED: Seen.TLS_FAILED,
+    Cause.NOT_RESUMED: Seen.NOT_RESUMED,
 }
 """ABORTED and CONTROL_LOST are the client's own wish; there is nothing to diagnose."""
 
@@ -67,6 +71,13 @@ def not_allowed(context: Context, target: HostPort, seen: Seen) -> Refusal:
     return _refuse(context, Code.BAD_PARAMETER, attempt, (target.host, target.port))
 
 
+def not_secured(context: Context, error: DataConnectionError, client: tuple[str, int]) -> Refusal:
+    """522 for a data connection with *client* that was there, and whose TLS failed or is not acceptable (RFC 4217)."""
+    if error.cause in (Cause.ABORTED, Cause.CONTROL_LOST):
+        return Refusal(Code.TRANSFER_ABORTED, "Aborted in the TLS handshake of the data connection")
+    return _refuse(context, Code.HANDSHAKE_FAILED, _facts(context, _SEEN[error.cause]), client)
+
+
 def broken(context: Context, result: Result) -> Diagnosis:
     """Of a transfer that was LOST or STALLED after the connection had been made."""
     seen = Seen.STALLED if result.outcome is Outcome.STALLED else Seen.RESET
@@ -82,6 +93,8 @@ def _facts(context: Context, seen: Seen) -> Attempt:
         local=session.local,
         seconds=services.policy.data_seconds,
         passive_ports=len(services.ports.ports),
+        control_protected=control_protected(session),
+        protected=data_protected(session),
     )
 
 

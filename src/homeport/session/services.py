@@ -14,9 +14,11 @@ from homeport.data.address import Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
+from homeport.net.tls import Contexts
 from homeport.storage.base import Storage
 
 from .owners import Owners
+from .protection import TlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Policy:
     """Up to this size SIZE in TYPE A reads the file to count; above it answers 550."""
     host_names: tuple[str, ...] = ()
     """The names HOST accepts (RFC 7151); empty: every name is this server's."""
+    tls: TlsPolicy = field(default_factory=TlsPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class Services:
     ports: PassivePorts
     events: Bus
     storage_for: Callable[[User], Storage]
+    tls: Contexts | None = None
+    """None: the server has no TLS, and AUTH answers 502."""
     policy: Policy = field(default_factory=Policy)
     clock: Clock = field(default_factory=Clock)
     owners: Owners = field(default_factory=Owners)

@@ -12,6 +12,7 @@ from homeport.protocol.path import ROOT, VirtualPath
 from homeport.storage.base import Storage
 
 from .link import Link
+from .protection import Protection
 
 DEFAULT_REPRESENTATION = Representation("A", "N", None)
 """TYPE A N is what a session begins with (RFC 959 §3.1.1.1)."""
@@ -35,6 +36,8 @@ class Session:
     failures: int = 0
     host: str | None = None
     """What HOST named (RFC 7151)."""
+    protection: Protection | None = None
+    """TLS, from the handshake that AUTH asked for until REIN."""
 
     # -- place and transfer parameters (§4.1.2) --
     place: VirtualPath = ROOT
@@ -105,6 +108,7 @@ class Session:
         self.log_out()
         self.release_data()
         self.host = None
+        self.protection = None
         self.representation = DEFAULT_REPRESENTATION
         self.extended_only = False
         self.facts = DEFAULT_FACTS

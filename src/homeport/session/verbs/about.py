@@ -32,7 +32,7 @@ _FACT = re.compile(r"([^=;]+)=([^;]*)(?:;|$)")
 
 def feat(context: Context, _: None) -> Reply:
     """FEAT: every extension beyond RFC 959, in the form that its own document gives (RFC 2389 §3.2)."""
-    lines = (
+    lines = [
         "CLNT",
         "CSID",
         "EPRT",
@@ -49,7 +49,14 @@ def feat(context: Context, _: None) -> Reply:
         "SIZE",
         "TVFS",
         "UTF8",
-    )
+    ]
+    tls = context.services.tls
+    if tls is not None and tls.available:
+        # RFC 4217 §6: TLS is named, its synonyms are not.
+        lines += ["AUTH TLS", "PBSZ", "PROT"]
+        if context.services.policy.tls.allow_clear_control:
+            lines.append("CCC")
+        lines.sort()
     return Reply(Code.SYSTEM_STATUS, "Extensions supported", tuple(f" {line}" for line in lines), "End")
 
 
@@ -120,12 +127,16 @@ def _status(context: Context, state: str) -> Reply:
     session = context.session
     who = f"Logged in as {session.user.name}" if session.user is not None else "Not logged in"
     data = session.data
+    protection = session.protection
+    secured = "in clear" if protection is None or protection.cleared else protection.layer.description
+    private = protection is not None and protection.private
     return Reply(
         Code.SYSTEM_STATUS,
         f"{context.services.policy.software} status".lstrip(" "),
         (
             f" Connected from {session.peer[0]} port {session.peer[1]}",
             f" {who}",
+            f" Control connection {secured}; PROT {'P' if private else 'C'}",
             f" TYPE {describe(session.representation)}; STRU F; MODE S",
             f" Data connection: {'default port' if data is None else f'port {data.port} was agreed on'}",
             f" {state}",

@@ -114,7 +114,7 @@ def long_lines(context: Context, selection: Selection) -> Callable[[Item], str]:
 
 
 VERBS = (
-    Verb("LIST", list_),
-    Verb("NLST", nlst),
-    Verb("MLSD", mlsd, permission=Permission.LIST),
+    Verb("LIST", list_, transfers=True),
+    Verb("NLST", nlst, transfers=True),
+    Verb("MLSD", mlsd, permission=Permission.LIST, transfers=True),
 )

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from homeport.accounts.model import Attempt, User
+from homeport.accounts.model import Attempt, Encryption, User
 from homeport.events.types import CloseReason, LoggedIn, LoginFailed
 from homeport.protocol.argument import HostName
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
+from homeport.session.protection import Switch, control_protected, demanded
 from homeport.session.refusal import Refusal
+from homeport.session.state import Session
 from homeport.storage.base import StorageError
 
 
 def user(context: Context, name: str) -> Reply:
-    """USER: begins a login. The same 331 for every name, so that nobody learns which exist (RFC 2577 §7)."""
+    """USER: begins a login. The same 331 for every name, so that nobody learns which exist (RFC 2577 §7).
+
+    But where a login must be protected, USER is refused, so that the password is never sent in clear (RFC 2228 §7); and
+    where the client's certificate is the login, nothing more is needed (RFC 4217 §12).
+    """
     session = context.session
     session.log_out()
+    if context.services.tls is not None:
+        known = context.services.accounts.known(name)
+        if not control_protected(session):
+            if demanded(context.services.policy.tls, known) is not Encryption.NONE:
+                raise Refusal(Code.REFUSED_BY_POLICY, "Logins must be protected here; send AUTH TLS first")
+        elif known is not None and not known.needs_password and known.certified_by(_certificate_names(session)):
+            return _log_in(context, known, Code.LOGGED_IN_BY_SECURITY)
     session.name = name
     return Reply(Code.NEED_PASSWORD, "Please send your password")
 
@@ -32,14 +45,28 @@ def password(context: Context, secret: str) -> Reply:
     delay = services.throttle.delay(address)
     if delay > 0:
         services.stopping.wait(delay)
-    account = services.accounts.authenticate(Attempt(name, secret, address, session.host))
+    names = _certificate_names(session)
+    account = services.accounts.authenticate(Attempt(name, secret, address, session.host, names))
     if account is None:
         return _failed(context, name, "wrong name or password")
+    return _log_in(context, account, Code.LOGGED_IN)
+
+
+def _certificate_names(session: Session) -> frozenset[str]:
+    """Those in the certificate that the client has shown; none over a connection that is in clear."""
+    protection = session.protection
+    if protection is None or protection.cleared or protection.certificate is None:
+        return frozenset()
+    return protection.certificate.names
+
+
+def _log_in(context: Context, account: User, code: Code) -> Reply:
+    session, services = context.session, context.services
     try:
         session.storage = services.storage_for(account)
     except StorageError:
-        return _failed(context, name, f"the home directory {account.home} cannot be opened")
-    services.throttle.succeeded(address)
+        return _failed(context, account.name, f"the home directory {account.home} cannot be opened")
+    services.throttle.succeeded(session.peer[0])
     session.user = account
     session.umask = account.umask
     if not services.events.silent:
@@ -52,7 +79,7 @@ def password(context: Context, secret: str) -> Reply:
                 anonymous=account.anonymous,
             )
         )
-    return Reply(Code.LOGGED_IN, _welcome(account))
+    return Reply(code, _welcome(account))
 
 
 def _failed(context: Context, name: str, reason: str) -> Reply:
@@ -80,7 +107,9 @@ def account(context: Context, _: str) -> Reply:
 
 
 def reinitialize(context: Context, _: None) -> Reply:
-    """REIN: everything as right after the connection was made."""
+    """REIN: everything as right after the connection was made; TLS ends behind the reply (RFC 4217 §13)."""
+    if control_protected(context.session):
+        context.switch = Switch()
     context.session.reset()
     return Reply(Code.READY, "Ready for a new user")
 
@@ -104,6 +133,10 @@ def host(context: Context, name: HostName) -> Reply:
             raise Refusal(Code.BAD_PARAMETER, f"{name.text} is not an address of this server")
     elif policy.host_names and name.text.lower() not in policy.host_names:
         raise Refusal(Code.BAD_PARAMETER, f"{name.text} is not served here")
+    sni = session.protection.layer.server_name if session.protection is not None else None
+    if sni is not None and sni != name.text.lower():
+        # The certificate was for the name in the handshake (RFC 7151 §3.2.2).
+        raise Refusal(Code.BAD_PARAMETER, f"TLS was begun with {sni}, which is another host")
     session.log_out()
     session.host = name.text.lower()
     return Reply(Code.READY, context.services.policy.banner.partition("\n")[0])

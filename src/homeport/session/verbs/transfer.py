@@ -186,10 +186,10 @@ def abor(context: Context, _: None) -> Reply:
 
 
 VERBS = (
-    Verb("RETR", retr, permission=Permission.READ),
-    Verb("STOR", stor),
-    Verb("APPE", appe),
-    Verb("STOU", stou),
+    Verb("RETR", retr, permission=Permission.READ, transfers=True),
+    Verb("STOR", stor, transfers=True),
+    Verb("APPE", appe, transfers=True),
+    Verb("STOU", stou, transfers=True),
     Verb("REST", rest),
     Verb("ALLO", allo),
     Verb("TYPE", type_),

@@ -1,0 +1,95 @@
+"""A protected data connection: the handshake, and whether it is one of this session's client (RFC 4217 §10.2).
+
+Everything here happens after 150, and before the first octet: a data connection that is refused here has moved
+nothing, and whatever was opened for it is given up by the verb.
+"""
+
+from __future__ import annotations
+
+from homeport.accounts.model import Resumption
+from homeport.data.channel import Connection
+from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.stream import Stream, reset
+from homeport.data.tlsstream import TlsStream, secure
+from homeport.data.transfer import Plan
+from homeport.net.layer import Layer
+from homeport.net.listener import plain, text_of
+from homeport.protocol.reply import Code
+
+from .commands import Context
+from .failure import not_secured
+from .protection import Protection
+from .refusal import Refusal
+
+
+def protect(context: Context, plan: Plan, connection: Connection) -> Stream:
+    """*connection* with TLS over it. Raises Refusal (522, or 426 if the client aborts it); it is closed then."""
+    try:
+        return _protect(context, plan, connection)
+    except BaseException:
+        reset(connection)
+        raise
+
+
+def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
+    session, services = context.session, context.services
+    protection, tls = session.protection, services.tls
+    if protection is None or tls is None:
+        raise Refusal(Code.HANDSHAKE_FAILED, "There is no TLS on the control connection")
+    policy = services.policy.tls
+    resumption = policy.resumption_of(context.user, session.peer[0])
+    try:
+        client = text_of(connection.getpeername()) if not services.events.silent else session.peer
+    except OSError:
+        client = session.peer  # gone already, as the handshake will find
+    layer = tls.data(protection.layer, session.peer[0], resumable=resumption is not Resumption.OFF)
+    try:
+        secure(connection, layer, context.watch, policy.handshake_seconds)
+    except DataConnectionError as error:
+        raise not_secured(context, error, client) from None
+    refusal = _objection(context, protection, layer, connection, resumption, client)
+    if refusal is not None:
+        layer.forgo()
+        raise refusal
+    # Only of an upload does the client tell the end.
+    bare_end = plan.writer is not None and policy.tolerates_bare_end(session.client)
+    return TlsStream(connection, layer, bare_end=bare_end, expected=_expected(plan))
+
+
+def _objection(
+    context: Context,
+    protection: Protection,
+    layer: Layer,
+    connection: Connection,
+    resumption: Resumption,
+    client: tuple[str, int],
+) -> Refusal | None:
+    if protection.certificate is not None and layer.tls.getpeercert(binary_form=True) != protection.certificate.der:
+        # RFC 4217 §15.1.2: the same client on both connections.
+        return Refusal(
+            Code.HANDSHAKE_FAILED, "The data connection must show the client certificate of the control connection"
+        )
+    if layer.resumed:
+        return None
+    if resumption is Resumption.REQUIRE and not protection.expired(context.services.clock.monotonic()):
+        # Nobody is locked out for a session that is so old that its ticket cannot be used any more.
+        return not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "The TLS session is a new one."), client)
+    if context.services.policy.allow_foreign and not _from_peer(context, connection):
+        # A port that anybody may connect to: what is not resumed proves nothing (RFC 2228 §11).
+        return not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "It is a third host's."), client)
+    return None
+
+
+def _from_peer(context: Context, connection: Connection) -> bool:
+    try:
+        return plain(text_of(connection.getpeername())[0]) == plain(context.session.peer[0])
+    except OSError:
+        return False  # it has gone
+
+
+def _expected(plan: Plan) -> int | None:
+    """How many octets will be sent, where that is certain."""
+    if plan.reader is None or plan.codec is not None:
+        return None
+    octets = max(plan.reader.size - plan.offset, 0)
+    return octets if plan.most is None else min(octets, plan.most)
