@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -31,8 +33,8 @@ class Pool:
         self.strangers: list[Stranger] = []
         self._opened: list[PassivePorts] = []
 
-    def __call__(self, count: int = 1, addresses: Sequence[str] = (HERE,)) -> PassivePorts:
-        one = PassivePorts.open(addresses, None, count=count, refused=self._refused)
+    def __call__(self, count: int = 1, addresses: Sequence[str] = (HERE,), kept: float = 60) -> PassivePorts:
+        one = PassivePorts.open(addresses, None, count=count, refused=self._refused, kept=kept)
         self._opened.append(one)
         return one
 
@@ -275,6 +277,81 @@ def test_who_gives_up_the_queue_does_not_get_the_port(pool: Pool, control: Contr
         ports.offer(HERE, HERE, SOON)
     first.release()
     ports.offer(HERE, HERE, 0).release()
+
+
+def test_a_port_that_is_not_used_is_taken_back_for_another_session(
+    pool: Pool, control: Control, connect: Connect
+) -> None:
+    ports = pool(1, kept=SOON)
+    forgotten = ports.offer(HERE, HERE, 0)
+    offer = ports.offer(HERE, HERE, 10)
+    meet(offer, control, connect(offer.port))
+    with pytest.raises(DataConnectionError, match="another PASV is needed") as caught:
+        forgotten.wait(control, 0)
+    assert caught.value.cause is Cause.CLOSED
+    forgotten.release()
+    ports.offer(HERE, HERE, 0).release()
+
+
+def test_the_oldest_of_the_unused_is_taken_back_and_no_more(pool: Pool) -> None:
+    ports = pool(3, kept=SOON)
+    offers = [ports.offer(HERE, HERE, 0) for _ in range(3)]
+    assert ports.offer(HERE, HERE, 10).port == offers[0].port
+    assert [offer._over for offer in offers] == [True, False, False]
+
+
+def test_a_port_that_is_waited_for_is_not_taken_back(pool: Pool, control: Control, connect: Connect) -> None:
+    ports = pool(1, kept=0)
+    offer = ports.offer(HERE, HERE, 0)
+    waiting = Meanwhile(lambda: offer.wait(control, 10))
+    wait_until(lambda: offer.waker is not None)
+    with pytest.raises(NoPortFree):
+        ports.offer(HERE, HERE, SOON)
+    connect(offer.port)
+    waiting.result().close()
+
+
+def test_a_port_of_another_client_is_not_taken_back(pool: Pool) -> None:
+    ports = pool(1, kept=0)
+    other = ports.offer("127.0.0.2", HERE, 0)
+    ports.offer(HERE, HERE, 0).release()
+    assert not other._over
+
+
+def test_who_waits_for_a_turn_hears_the_client(pool: Pool) -> None:
+    ports = pool(1)
+    held = ports.offer(HERE, HERE, 0)
+    for said, cause in ((b"NOOP", None), (b"ABOR", Cause.ABORTED), (b"", Cause.CONTROL_LOST)):
+        control = Control()
+        queued = Meanwhile(lambda control=control: ports.offer(HERE, HERE, 10, control))  # type: ignore[misc]
+        wait_until(lambda: bool(held.place.range.queues))  # noqa: B023 - called at once
+        if said:
+            control.say(said)
+        else:
+            control.theirs.close()
+        wait_until(lambda: bool(control.heard))  # noqa: B023 - called at once
+        if cause is None:
+            held.release()
+            held = queued.result()
+        else:
+            with pytest.raises(DataConnectionError) as caught:
+                queued.result()
+            assert caught.value.cause is cause
+            assert not held.place.range.queues
+        control.close()
+
+
+def test_who_is_not_woken_for_want_of_descriptors_looks_himself(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(ports_module, "Waker", none_left)
+    ports = pool(1)
+    held = ports.offer(HERE, HERE, 0)
+    queued = Meanwhile(lambda: ports.offer(HERE, HERE, 10))
+    wait_until(lambda: bool(held.place.range.queues))
+    held.release()
+    queued.result().release()
 
 
 # -- strangers --------------------------------------------------------------------------------------------------------
@@ -532,7 +609,5 @@ thread.join()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of descriptors")
 def test_no_descriptor_is_left() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _SHORTAGE], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", _SHORTAGE], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.split(), done.stderr) == (["NO_DESCRIPTOR", "True", "True"], "")

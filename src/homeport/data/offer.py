@@ -4,6 +4,9 @@ It is made by `PassivePorts.offer` and belongs to one session, whose thread call
 may come in before anybody waits (many clients connect before they send RETR), and it may be accepted by the thread of
 any other session that waits on the same port: then it is laid into `connection`, and `waker` is called if somebody is
 polling.
+
+A session may ask for a port and never use it. So an offer that is not waited for is only sure for a time: then it may
+be taken back for another session of the same client, and `wait` says so.
 """
 
 from __future__ import annotations
@@ -36,11 +39,13 @@ class Offer:
         "address",
         "connection",
         "local",
+        "made",
         "open",
         "peer",
         "place",
         "short",
         "strangers",
+        "waited_for",
         "waker",
     )
 
@@ -51,6 +56,9 @@ class Offer:
         """The address that may connect, in its plain form."""
         self.local = local
         """This end of the control connection."""
+        self.made = time.monotonic()
+        self.waited_for = False
+        """Whether its session uses it, so that it is not taken back."""
         self.address: str | None = None
         """What was announced to the client, if somebody sets it: error texts name it."""
         self.open = True
@@ -72,6 +80,7 @@ class Offer:
         Waits at most *timeout* seconds, and lets *watch* attend to the control connection meanwhile. Raises
         DataConnectionError.
         """
+        self._ports.keep(self)
         if self._over:
             raise DataConnectionError(Cause.CLOSED, f"The offer of port {self.port} is over; another PASV is needed.")
         try:
@@ -98,6 +107,10 @@ class Offer:
         if self.connection is not None:
             reset(self.connection)
             self.connection = None
+
+    def take_back(self) -> None:
+        """Its port goes to another session."""
+        self._over = True
 
     def note_stranger(self, address: str) -> None:
         if len(self.strangers) < _STRANGERS_KEPT:

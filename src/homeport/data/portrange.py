@@ -9,7 +9,6 @@ import os
 import random
 import socket
 import struct
-import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from homeport.net.listener import listen, plain
 
 if TYPE_CHECKING:
     from .offer import Offer
+    from .waker import Waker
 
 MOST_PORTS = 256
 """Of a larger range so many are opened, chosen at random: each costs a descriptor, and more would never be needed."""
@@ -47,12 +47,13 @@ class Port:
 class Turn:
     """Somebody who waits in a queue."""
 
-    __slots__ = ("given", "local", "offer")
+    __slots__ = ("local", "offer", "waker")
 
     def __init__(self, local: str) -> None:
         self.local = local
-        self.given = threading.Event()
         self.offer: Offer | None = None
+        """What was waited for, once it is there."""
+        self.waker: Waker | None = None
 
 
 class PortRange:
@@ -90,6 +91,11 @@ class PortRange:
         candidates = free or shared or unsure
         return self.chance.any_of(candidates) if candidates else None
 
+    def unused(self, peer: str) -> Offer | None:
+        """The oldest offer to *peer* whose session does not wait for the connection."""
+        offers = [port.offers[peer] for port in self.ports if peer in port.offers]
+        return min((offer for offer in offers if not offer.waited_for), key=_age, default=None)
+
     def enter(self, peer: str, turn: Turn) -> None:
         """Put *turn* at the end of the queue of *peer*."""
         self.queues.setdefault(peer, deque()).append(turn)
@@ -114,6 +120,10 @@ class PortRange:
     def close(self) -> None:
         for port in self.ports:
             port.listener.close()
+
+
+def _age(offer: Offer) -> float:
+    return offer.made
 
 
 class Chance:

@@ -12,7 +12,8 @@ connection under way still, and the next offer of that port to the same client w
 is emptied before it is offered to that client again, and if there is another, that one is offered for some seconds.
 
 The choice is random (RFC 2577 §8), and first falls on ports that nobody waits for. Who finds all ports promised to
-his own client waits in a queue for that client, and gets the next one in his turn.
+his own client waits in a queue for that client, and gets the next one in his turn. So that a session which asked for a
+port and never used it does not hold up the others, the oldest such offer is taken back for them after some time.
 
 One lock guards promises and queues. Nothing blocks while it is held; accept and close happen outside of it.
 """
@@ -27,12 +28,13 @@ from typing import Self
 
 from homeport.net.listener import SHORTAGE, accept, plain
 
-from .connection import Cause, DataConnectionError
+from .connection import Cause, DataConnectionError, attend
 from .offer import Offer
 from .portrange import Port, PortRange, Turn, open_ranges
 from .readiness import ready
 from .stream import reset
 from .waker import Waker
+from .watch import Watch
 
 __all__ = ["ANYBODY", "NoPortFree", "Offer", "PassivePorts"]
 
@@ -41,6 +43,10 @@ ANYBODY = "anybody"
 
 _QUARANTINE_SECONDS = 5.0
 """For so long a port that was given back unused is the last choice for the same client."""
+KEPT_SECONDS = 30.0
+"""For so long an offer that is not used yet is its session's, even if others of the same client wait."""
+_UNWOKEN_SECONDS = 0.1
+"""Between two looks, where descriptors have run out and nobody can wake who waits."""
 _WAKERS_KEPT = 64
 _ADMITTED_AT_ONCE = 4096
 """A flood of strangers must not hold one session for ever."""
@@ -59,12 +65,17 @@ class PassivePorts:
     """The pool. May be used from any number of threads."""
 
     def __init__(
-        self, ranges: Sequence[PortRange], unavailable: Sequence[tuple[int, str]], refused: Refused | None = None
+        self,
+        ranges: Sequence[PortRange],
+        unavailable: Sequence[tuple[int, str]],
+        refused: Refused | None = None,
+        kept: float = KEPT_SECONDS,
     ) -> None:
         self._lock = threading.Lock()
         self._ranges = {one.address: one for one in ranges}
         self._everywhere = {":" in one.address: one for one in ranges if one.address in ("0.0.0.0", "::")}
         self._refused = refused
+        self._kept = kept
         self._wakers: list[Waker] = []
         self.closed = False
         self.ports = tuple(sorted({port.number for one in ranges for port in one.ports}))
@@ -80,23 +91,26 @@ class PassivePorts:
         *,
         count: int = 16,
         refused: Refused | None = None,
+        kept: float = KEPT_SECONDS,
     ) -> Self:
         """Listen on *ports* of each of *addresses*; None: on *count* numbers that the system chooses.
 
         What cannot be had is told in `unavailable` and raises nothing. *refused* is called with every stranger's
-        address and the port, in the thread that met him; it must be quick.
+        address and the port, in the thread that met him; it must be quick. *kept*: seconds after which an offer that
+        is not used may be taken back for another session of the same client.
         """
         ranges, unavailable = open_ranges(addresses, ports, count)
-        return cls(ranges, unavailable, refused)
+        return cls(ranges, unavailable, refused, kept)
 
     # -- for a session ---------------------------------------------------------------------------------
 
-    def offer(self, peer: str, local: str, timeout: float) -> Offer:
+    def offer(self, peer: str, local: str, timeout: float, watch: Watch | None = None) -> Offer:
         """Promise a port to *peer*, whose control connection ends at *local*. It is listening already.
 
         ANYBODY as *peer* takes whoever comes first, unless the port is promised to that address.
-        Waits up to *timeout* seconds for a turn if every port is promised to other sessions of the same peer. Raises
-        NoPortFree.
+        Waits up to *timeout* seconds for a turn if every port is promised to other sessions of the same peer, and lets
+        *watch* attend to the control connection meanwhile. Raises NoPortFree, and DataConnectionError where that ends
+        the wait.
         """
         peer, local = plain(peer), plain(local)
         within = self._ranges.get(local) or self._everywhere.get(":" in local)
@@ -105,7 +119,7 @@ class PassivePorts:
         with self._lock:
             offer = self._try(within, peer, local)
         if offer is None:
-            offer = self._queue(within, peer, local, timeout)
+            offer = self._queue(within, peer, local, timeout, watch)
         if not offer.open:
             # What waits at the port now was meant for an earlier offer; it is refused for as long as this one is shut.
             self.admit(offer.place)
@@ -141,7 +155,8 @@ class PassivePorts:
             self.closed = True
             for one in self._ranges.values():
                 for turn in (turn for queue in one.queues.values() for turn in queue):
-                    turn.given.set()
+                    if turn.waker is not None:
+                        turn.waker.wake()
                 one.queues.clear()
                 for port in one.ports:
                     for offer in port.offers.values():
@@ -188,6 +203,11 @@ class PassivePorts:
                 break
         return strangers
 
+    def keep(self, offer: Offer) -> None:
+        """From now on *offer* is used and not taken back."""
+        with self._lock:
+            offer.waited_for = True
+
     def withdraw(self, port: Port, offer: Offer) -> None:
         """The end of *offer*. If nothing had come for it, what may be at the port by now is refused."""
         with self._lock:
@@ -197,8 +217,8 @@ class PassivePorts:
             self._vacate(port, offer.peer)
         self.admit(port)
 
-    def start_waiting(self, offer: Offer) -> Waker | None:
-        """From now on the thread of *offer* is woken when its connection is handed over, or the ports are closed.
+    def start_waiting(self, waiting: Offer | Turn) -> Waker | None:
+        """From now on the thread of *waiting* is woken when what it waits for is there, or the ports are closed.
 
         None if descriptors have run out: then nobody wakes it.
         """
@@ -209,16 +229,16 @@ class PassivePorts:
                 if error.errno in SHORTAGE:
                     return None
                 raise
-            offer.waker = waker
+            waiting.waker = waker
             if self.closed:
                 waker.wake()
         return waker
 
-    def stop_waiting(self, offer: Offer, waker: Waker) -> None:
+    def stop_waiting(self, waiting: Offer | Turn, waker: Waker) -> None:
         """Take *waker* back."""
         with self._lock:
-            # Nobody else can reach it once it is taken off the offer, so it is clear for the next.
-            offer.waker = None
+            # Nobody else can reach it once it is taken off, so it is clear for the next.
+            waiting.waker = None
             waker.clear()
             keep = not self.closed and len(self._wakers) < _WAKERS_KEPT
             if keep:
@@ -246,7 +266,8 @@ class PassivePorts:
         turn = port.range.first(peer)
         if turn is not None:
             turn.offer = self._promise(port, peer, turn.local)
-            turn.given.set()
+            if turn.waker is not None:
+                turn.waker.wake()
 
     def _hand_over(self, port: Port, peer: str, connection: socket.socket) -> tuple[Offer | None, bool]:
         """The offer that gets *connection*, or None, and whether it is one that came too late. Takes the lock."""
@@ -264,8 +285,23 @@ class PassivePorts:
                 other.note_stranger(peer)
             return None, False
 
-    def _queue(self, within: PortRange, peer: str, local: str, timeout: float) -> Offer:
-        """Wait for a turn. Takes the lock."""
+    def _reclaim(self, within: PortRange, peer: str) -> float:
+        """Take back the oldest offer to *peer* if it is not used in time; else the seconds until it may be."""
+        offer = within.unused(peer)
+        if offer is None:
+            return self._kept
+        left = offer.made + self._kept - time.monotonic()
+        if left <= 0:
+            offer.take_back()
+            # Its client may have seen the port's number: what comes for it late is nobody's.
+            offer.place.former[peer] = time.monotonic() + _QUARANTINE_SECONDS
+            self._vacate(offer.place, peer)
+        return left
+
+    # -- the queue; takes the lock ---------------------------------------------------------------------
+
+    def _queue(self, within: PortRange, peer: str, local: str, timeout: float, watch: Watch | None) -> Offer:
+        """Wait for a turn."""
         # A client may have connected whose session has not asked for it yet: taking that in frees the port.
         for port in within.ports:
             self.admit(port)
@@ -275,14 +311,46 @@ class PassivePorts:
             if offer is not None:
                 return offer
             within.enter(peer, turn)
-        turn.given.wait(timeout)
-        with self._lock:
-            if turn.offer is not None:
-                return turn.offer
-            if not self.closed:
-                within.leave(peer, turn)
+        try:
+            self._wait_for(turn, within, peer, timeout, watch)
+        except BaseException:
+            given = self._leave(turn, within, peer)
+            if given is not None:
+                given.release()
+            raise
+        given = self._leave(turn, within, peer)
+        if given is not None:
+            return given
         if self.closed:
             raise NoPortFree("The passive ports were closed: the server is stopping.", Cause.CLOSED)
         raise NoPortFree(
             f"All passive ports ({len(within.ports)}) waited for other sessions of {peer} for {timeout:g} seconds."
         )
+
+    def _wait_for(self, turn: Turn, within: PortRange, peer: str, timeout: float, watch: Watch | None) -> None:
+        """Until *turn* has its offer, the ports are closed, or *timeout* is over."""
+        deadline = time.monotonic() + timeout
+        waker = self.start_waiting(turn)
+        try:
+            while True:
+                with self._lock:
+                    seconds = 0.0 if turn.offer is not None or self.closed else self._reclaim(within, peer)
+                left = deadline - time.monotonic()
+                if turn.offer is not None or self.closed or left <= 0:
+                    return
+                control = -1 if watch is None else watch.fileno()
+                waking = -1 if waker is None else waker.fileno()
+                patience = max(0.0, min(seconds, left, left if waker is not None else _UNWOKEN_SECONDS))
+                found = ready((control, waking), (), patience)
+                if watch is not None and control in found:
+                    attend(watch, f"a passive port for {peer}")
+        finally:
+            if waker is not None:
+                self.stop_waiting(turn, waker)
+
+    def _leave(self, turn: Turn, within: PortRange, peer: str) -> Offer | None:
+        """The end of *turn*, and the offer that it has got."""
+        with self._lock:
+            if turn.offer is None and not self.closed:
+                within.leave(peer, turn)
+            return turn.offer

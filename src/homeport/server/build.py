@@ -72,7 +72,7 @@ def build(
         port: int = listeners[0].getsockname()[1]
         addresses = [text_of(listener.getsockname())[0] for listener in listeners]
         logs = _open_logs(config, events, undo)
-        ports = _open_passive_ports(addresses, config.data.passive_ports, events, timing)
+        ports = _open_passive_ports(addresses, config, events, timing)
         undo.callback(ports.close)
         if config.server.state is not None:
             state_directory(config.server.state)
@@ -151,13 +151,15 @@ def state_directory(path: str) -> str:
 
 
 def _open_passive_ports(
-    addresses: Sequence[str], wanted: Sequence[int] | None, events: Bus, clock: Clock
+    addresses: Sequence[str], config: Config, events: Bus, clock: Clock
 ) -> PassivePorts:
     def refused(peer: tuple[str, int], port: int) -> None:
         if not events.silent:
             events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
 
-    ports = PassivePorts.open(addresses, wanted, count=_SYSTEM_PORTS, refused=refused)
+    ports = PassivePorts.open(
+        addresses, config.data.passive_ports, count=_SYSTEM_PORTS, refused=refused, kept=config.limits.data
+    )
     if not ports.ports:
         ports.close()
         reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))

@@ -57,7 +57,9 @@ def no_connection(
 
 
 def no_port(context: Context, error: DataConnectionError) -> Refusal:
-    """425 for PASV and EPSV where no port can be offered."""
+    """425 for PASV and EPSV where no port can be offered, or ABOR ended the wait for one."""
+    if error.cause in (Cause.ABORTED, Cause.CONTROL_LOST):
+        return Refusal(Code.CANNOT_OPEN_DATA, "Aborted before a port was free")
     attempt = replace(_facts(context, _SEEN[error.cause]), mode=Mode(context.verb))
     return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, (context.session.local[0], 0))
 

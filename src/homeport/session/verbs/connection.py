@@ -6,9 +6,10 @@ from ipaddress import ip_address
 
 from homeport.advice.attempt import Seen
 from homeport.data.address import decide
+from homeport.data.connection import DataConnectionError
 from homeport.data.destination import PrivatePort, destination
 from homeport.data.offer import Offer
-from homeport.data.ports import ANYBODY, NoPortFree
+from homeport.data.ports import ANYBODY
 from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
@@ -94,8 +95,8 @@ def _offer(context: Context) -> Offer:
     # Between two servers it is the other one that connects (RFC 959 §5.2), and its address is not known beforehand.
     peer = ANYBODY if services.policy.allow_foreign else session.peer[0]
     try:
-        offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds)
-    except NoPortFree as error:
+        offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds, context.watch)
+    except DataConnectionError as error:
         raise no_port(context, error) from None
     session.data = offer
     session.data_verb = context.verb
