@@ -41,6 +41,7 @@ class Echo:
         self.session = Session(number, peer, local, clock())
         self.busy = False
         self.runs = 0
+        self.crowded = False
         self.threads: set[str] = set()
         self.release = threading.Event()
         self.reason: CloseReason | None = None
@@ -50,7 +51,8 @@ class Echo:
     def fileno(self) -> int:
         return self.connection.fileno()
 
-    def run(self) -> bool:
+    def run(self, *, crowded: bool = False) -> bool:
+        self.crowded = crowded
         self.runs += 1
         self.threads.add(threading.current_thread().name)
         if self.runs == 1:

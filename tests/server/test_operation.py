@@ -15,6 +15,7 @@ from homeport.data.ports import PassivePorts
 from homeport.events.types import CloseReason, Failed, ServerStarted, ServerStopped, ServerStopping, Warned
 from homeport.net.listener import listen
 from homeport.server import operation as operation_module
+from homeport.server import sessions as sessions_module
 from homeport.server.operation import Operation, Parts
 from homeport.server.sessions import Talk
 
@@ -124,6 +125,18 @@ def test_many_busy_sessions_have_a_thread_each(place: Place) -> None:
         assert client.recv(100) == b"WORK\r\n"
 
 
+def test_in_a_crowd_sessions_are_told_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "_CROWD", 2)
+    clients = [place.connect() for _ in range(4)]
+    assert not any(talk.crowded for talk in place.talks)
+    for number, client in enumerate(clients, 1):
+        client.sendall(b"WORK\r\n")
+        wait_for(lambda: sum(talk.busy for talk in place.talks) == number)  # noqa: B023 - called at once
+    assert [talk.crowded for talk in place.talks] == [False, False, True, True]
+    for talk in place.talks:
+        talk.release.set()
+
+
 def test_idle_sessions_expire() -> None:
     place = Place(expiring=0.05)
     client = place.connect()
@@ -212,7 +225,7 @@ def test_a_session_that_cannot_be_ended_is_cut_off(place: Place, monkeypatch: py
     talk = place.talks[0]
     wait_for(lambda: place.parked == 1)
 
-    def stuck() -> bool:  # as in sendall to a client that does not read
+    def stuck(*, crowded: bool = False) -> bool:  # as in sendall to a client that does not read
         talk.busy = True
         while talk.connection.recv(100):
             pass
@@ -236,7 +249,7 @@ def test_what_nothing_can_end_does_not_hold_the_stop(monkeypatch: pytest.MonkeyP
     release = threading.Event()
     wait_for(lambda: place.parked == 1)
 
-    def stuck() -> bool:  # as in a disk that does not answer
+    def stuck(*, crowded: bool = False) -> bool:  # as in a disk that does not answer
         talk.busy = True
         release.wait(20)
         talk.connection.close()
@@ -263,9 +276,9 @@ def test_a_subscriber_may_stop_the_server(place: Place) -> None:
     talk = place.talks[0]
     run = talk.run
 
-    def stopping() -> bool:
+    def stopping(*, crowded: bool = False) -> bool:
         results.append(place.operation.stop(5))
-        return run()
+        return run(crowded=crowded)
 
     talk.run = stopping  # type: ignore[method-assign]
     client.sendall(b"NOOP\r\n")

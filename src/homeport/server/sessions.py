@@ -26,6 +26,9 @@ from .threads import Threads
 
 _log = logging.getLogger("homeport.server")
 
+_CROWD = 64
+"""Threads at work at the same time, from which on they wait less for the next command of a session."""
+
 
 class Talk(Protocol):
     """What is asked of a conversation (`session.conversation.Conversation`)."""
@@ -41,7 +44,7 @@ class Talk(Protocol):
 
     def fileno(self) -> int: ...
 
-    def run(self) -> bool: ...
+    def run(self, *, crowded: bool = False) -> bool: ...
 
     def expire(self) -> None: ...
 
@@ -121,7 +124,7 @@ class Sessions:
 
     def _work(self, talk: Talk) -> None:
         try:
-            while talk.run():
+            while talk.run(crowded=self._threads.busy > _CROWD):
                 try:
                     if self.lobby.park(talk):
                         return

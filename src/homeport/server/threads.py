@@ -65,6 +65,11 @@ class Threads:
         return len(self._idle)
 
     @property
+    def busy(self) -> int:
+        """How many of them work."""
+        return len(self._workers) - len(self._idle)
+
+    @property
     def waiting(self) -> int:
         """How much work waits for a thread that the system refused."""
         return len(self._waiting)

@@ -55,6 +55,8 @@ class Conversation:
         "_deaf",
         "_due",
         "_greeted",
+        "_linger",
+        "_login_from",
         "_reason",
         "_services",
         "busy",
@@ -75,6 +77,8 @@ class Conversation:
         self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
         self._context = Context(self.session, services, self._announce, self, VERBS)
         self._command_at = now
+        self._login_from = now
+        self._linger = services.policy.linger_seconds
         self._due = self.deadline
         self._reason: CloseReason | None = None
         self._greeted = False
@@ -98,13 +102,18 @@ class Conversation:
         """Monotonic seconds at which a client that says nothing more is let go: the login's, else the idle time's."""
         session, policy = self.session, self._services.policy
         if session.user is None:
-            return session.opened + policy.login_seconds
+            return self._login_from + policy.login_seconds
         return self._command_at + (policy.idle_seconds if session.idle is None else session.idle)
 
     # -- from the thread that works for this client ---------------------------------------------------
 
-    def run(self) -> bool:
-        """Talk until the client falls silent (True: park me) or the session is over (False: it is closed)."""
+    def run(self, *, crowded: bool = False) -> bool:
+        """Talk until the client falls silent (True: park me) or the session is over (False: it is closed).
+
+        *crowded*: many sessions are busy, so that a thread is not to be kept for one that may be silent for long.
+        """
+        policy = self._services.policy
+        self._linger = policy.crowded_linger_seconds if crowded else policy.linger_seconds
         try:
             open_ = self._greeted or self._open()
             while open_:
@@ -112,6 +121,10 @@ class Conversation:
                 if line is not None:
                     self._answer(line)
                     if self._context.closing is not None:
+                        break
+                    if self._services.stopping.is_set():
+                        # What was being carried out when the stop began is answered; nothing more is begun.
+                        self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
                         break
                 elif not self._listen():
                     return True
@@ -161,7 +174,7 @@ class Conversation:
     def _listen(self) -> bool:
         """Wait a little for input; False when there was none and the session may be parked."""
         try:
-            self._control.receive(self._services.policy.linger_seconds)
+            self._control.receive(self._linger)
         except Silence:
             # One that is overdue stays with this thread, which says 421 at the end of the round.
             return self._services.clock.monotonic() >= self._due
@@ -180,6 +193,7 @@ class Conversation:
         if self.session.user is None and (command.verb in _NOT_FTP or command.verb.startswith("SSH-")):
             self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
             return
+        logged_in = self.session.user is not None
         self.busy = True
         try:
             reply = dispatch(self._context, command)
@@ -187,6 +201,8 @@ class Conversation:
             self.busy = False
         # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
         self._command_at = self._services.clock.monotonic()
+        if logged_in and self.session.user is None:
+            self._login_from = self._command_at  # REIN or USER: the next login has its own time
         self._due = self.deadline
         control.say(reply)
         if self._context.switch is not None:
@@ -298,7 +314,8 @@ class Conversation:
         if verb == b"ABOR":
             control.put_back(line, first=True)
             return False
-        if control.queued:
+        if control.queued or not self._context.started:
+            # Without a 1yz before it, an answer would be taken for the one to the command that waits (PASV for a port).
             control.put_back(line)
         elif verb == b"STAT":
             control.say(transfer_status(self._context, octets))

@@ -47,6 +47,8 @@ class Policy:
     """For a data connection to be made, and for one that stalls."""
     linger_seconds: float = 0.25
     """How long a thread waits for the next command before the session is parked."""
+    crowded_linger_seconds: float = 0.01
+    """The same while many sessions are busy: a flood of clients must not cost a thread each."""
     login_tries: int = 4
     """Failed passwords until 421 (RFC 2577 §5)."""
     active_port: int = 0

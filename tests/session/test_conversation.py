@@ -1,0 +1,114 @@
+"""What a conversation does about time: deadlines of the login, the wait for the next command, the server's stop."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from homeport.data.offer import Offer
+from homeport.events.types import CloseReason, SessionClosed
+from homeport.session.conversation import Conversation
+from homeport.session.services import Policy
+
+from .harness import HOST, Harness
+
+
+@pytest.fixture
+def harness() -> Iterator[Harness]:
+    with Harness() as one:
+        yield one
+
+
+@pytest.mark.standard("959-4.1.1-REIN")
+@pytest.mark.parametrize("again", ["REIN", "USER test"])
+def test_who_logs_out_late_has_the_whole_time_for_the_next_login(harness: Harness, again: str) -> None:
+    client = harness.client()
+    harness.now += 100  # more than a login may take
+    assert client.ask(again).code in (220, 331)
+    harness.advance(59)
+    assert client.ask("USER test").code == 331
+    harness.advance(2)
+    assert client.reply().code == 421
+
+
+def test_starting_the_login_again_wins_no_time(harness: Harness) -> None:
+    client = harness.client(login=False)
+    harness.advance(59)
+    assert client.ask("USER test").code == 331
+    harness.advance(2)
+    assert client.reply().code == 421
+
+
+def test_a_stop_begins_nothing_new(harness: Harness) -> None:
+    """Commands that were sent ahead do not keep a server from stopping."""
+    client = harness.client()
+    harness.services.stopping.set()
+    client.send(b"NOOP\r\n" * 3, "NOOP", "NOOP", "NOOP")
+    assert client.reply().code == 200
+    assert client.reply().code == 421
+    wait_until(lambda: isinstance(harness.events[-1], SessionClosed))
+    assert [event.reason for event in harness.events if isinstance(event, SessionClosed)] == [CloseReason.SHUTDOWN]
+
+
+def test_a_crowded_server_parks_at_once() -> None:
+    patient = Policy(linger_seconds=60, crowded_linger_seconds=0.001)
+    with Harness(policy=patient) as harness, socket.create_server((HOST, 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        connection, peer = listener.accept()
+        talk = Conversation(connection, 1, peer[:2], connection.getsockname()[:2], harness.services)
+        begin = time.monotonic()
+        assert talk.run(crowded=True)
+        assert time.monotonic() - begin < 30
+        assert client.recv(100).startswith(b"220")
+        client.close()
+        assert not talk.run(crowded=True)
+
+
+# -- while PASV waits for a port ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(harness: Harness) -> list[Offer]:
+    """All ports, promised to other sessions of the client."""
+    return [harness.services.ports.offer(HOST, HOST, 0) for _ in harness.services.ports.ports]
+
+
+def test_what_is_said_while_pasv_waits_is_answered_after_it(harness: Harness, held: list[Offer]) -> None:
+    client = harness.client()
+    client.command("PASV")
+    wait_until(lambda: bool(held[0].place.range.queues))
+    client.command("STAT")
+    client.command("NOOP")
+    held[0].release()
+    assert [client.reply().code for _ in range(3)] == [227, 211, 200]
+
+
+def test_abor_ends_the_wait_of_pasv(harness: Harness, held: list[Offer]) -> None:
+    client = harness.client()
+    client.command("EPSV")
+    wait_until(lambda: bool(held[0].place.range.queues))
+    client.command("ABOR")
+    refused = client.reply()
+    assert (refused.code, refused.text) == (425, "Aborted before a port was free")
+    assert client.reply().code in (225, 226)
+    assert not held[0].place.range.queues
+
+
+def test_who_leaves_while_pasv_waits_leaves_the_queue(harness: Harness, held: list[Offer]) -> None:
+    client = harness.client()
+    client.command("EPSV")
+    queues = held[0].place.range.queues
+    wait_until(lambda: bool(queues))
+    client.close()
+    wait_until(lambda: any(isinstance(event, SessionClosed) for event in harness.events))
+    assert not queues
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
