@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,8 +11,10 @@ import pytest
 
 from homeport.data.offer import Offer
 from homeport.events.types import CloseReason, SessionClosed
+from homeport.protocol.path import ROOT, VirtualPath
 from homeport.session.conversation import Conversation
 from homeport.session.services import Policy
+from homeport.storage.memory import MemoryStorage
 
 from .harness import HOST, Harness
 
@@ -42,15 +45,30 @@ def test_starting_the_login_again_wins_no_time(harness: Harness) -> None:
     assert client.reply().code == 421
 
 
-def test_a_stop_begins_nothing_new(harness: Harness) -> None:
+class StopMeanwhile(MemoryStorage):
+    """The server begins to stop while a directory is being made."""
+
+    __slots__ = ("stopping",)
+
+    stopping: threading.Event
+
+    def make_directory(self, path: VirtualPath, mode: int = 0o777) -> None:
+        super().make_directory(path, mode)
+        self.stopping.set()
+
+
+def test_a_stop_begins_nothing_new() -> None:
     """Commands that were sent ahead do not keep a server from stopping."""
-    client = harness.client()
-    harness.services.stopping.set()
-    client.send(b"NOOP\r\n" * 3, "NOOP", "NOOP", "NOOP")
-    assert client.reply().code == 200
-    assert client.reply().code == 421
-    wait_until(lambda: isinstance(harness.events[-1], SessionClosed))
+    storage = StopMeanwhile()
+    with Harness(storage) as harness:
+        storage.stopping = harness.services.stopping
+        client = harness.client()
+        client.send(b"MKD a\r\nMKD b\r\nNOOP\r\n", "MKD", "MKD", "NOOP")
+        assert client.reply().code == 257
+        assert client.reply().code == 421
+        wait_until(lambda: isinstance(harness.events[-1], SessionClosed))
     assert [event.reason for event in harness.events if isinstance(event, SessionClosed)] == [CloseReason.SHUTDOWN]
+    assert [entry.name for entry in storage.scan(ROOT)] == ["a"]
 
 
 def test_a_crowded_server_parks_at_once() -> None:
