@@ -1,129 +1,104 @@
-"""The server's own certificate: made once, closed to others, used by a real TLS client."""
+"""Reading a certificate: what is in it, and what is refused before a client could see it."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 import ssl
-import stat
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import load_pem_private_key as load_key
 
-from homeport.net.certificates import (
-    CERTIFICATE_FILE,
-    KEY_FILE,
-    LIFETIME,
-    CertificateUnusable,
-    fingerprint_of,
-    own_certificate,
-)
+from homeport.net.certificates import CertificateUnusable, fingerprint_of, read_certificate
+from homeport.net.snapshot import Snapshot
 
-NAMES = ("ftp.example.net", "localhost", "192.0.2.7", "2001:db8::7", "localhost")
+from .authority import Made, TestAuthority
 
 
-def test_what_is_made(tmp_path: Path) -> None:
-    now = datetime(2030, 1, 1, tzinfo=UTC)
-    made = own_certificate(str(tmp_path), NAMES, now=now)
-    assert made.made
-    assert made.names == ("ftp.example.net", "localhost", "192.0.2.7", "2001:db8::7")
-    assert made.expires == now + LIFETIME
-    assert stat.S_IMODE(os.stat(made.key).st_mode) == 0o600
-    assert sorted(os.listdir(tmp_path)) == [CERTIFICATE_FILE, KEY_FILE]
-    certificate = x509.load_pem_x509_certificate(Path(made.certificate).read_bytes())
-    key = certificate.public_key()
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert key.curve.name == "secp256r1"
-    assert certificate.version is x509.Version.v3
-    assert certificate.not_valid_before_utc < now
-    assert certificate.subject.rfc4514_string() == "CN=ftp.example.net"
-    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    assert basic.critical
-    assert not basic.value.ca
-    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert [one.dotted_string for one in usage] == ["1.3.6.1.5.5.7.3.1"]
+def test_what_is_read(tmp_path: Path) -> None:
+    authority = TestAuthority()
+    made = authority.make(["FTP.example.net", "*.example.org"], days=30)
+    read = read_certificate(*made.write(tmp_path, "one"))
+    assert read.names == ("ftp.example.net", "*.example.org")
+    assert (read.issuer, read.self_signed, read.algorithm) == ("CN=Test CA", False, "ECDSA")
+    assert read.expires - read.begins == timedelta(days=30)
+    der = ssl.PEM_cert_to_DER_cert(made.certificate.decode())
+    assert read.fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
+    assert read_certificate(*authority.make(["a.example"], kind="RSA").write(tmp_path, "two")).algorithm == "RSA"
 
 
-def test_the_fingerprint_is_as_clients_show_it(tmp_path: Path) -> None:
-    made = own_certificate(str(tmp_path), NAMES)
-    der = ssl.PEM_cert_to_DER_cert(Path(made.certificate).read_text())
-    assert made.fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
+def test_key_and_chain_in_one_file(tmp_path: Path) -> None:
+    authority = TestAuthority()
+    made = authority.make(["a.example"])
+    both = tmp_path / "both.pem"
+    both.write_bytes(made.key + made.certificate + authority.certificate())
+    read = read_certificate(str(both))
+    assert read.names == ("a.example",)
+    assert read.pem.count(b"BEGIN CERTIFICATE") == 2, "those that vouch for it are shown, too"
+    assert b"PRIVATE" not in repr(read).encode()
+
+
+def test_the_fingerprint_is_as_clients_show_it() -> None:
     assert fingerprint_of(b"") == (
         "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55"
     )
 
 
-def test_the_next_start_finds_it(tmp_path: Path) -> None:
-    made = own_certificate(str(tmp_path), NAMES)
-    found = own_certificate(str(tmp_path), ("another.example.net",))
-    assert not found.made
-    assert (found.fingerprint, found.names, found.expires) == (made.fingerprint, made.names, made.expires)
+@pytest.mark.parametrize(
+    ("certificate", "key", "why"),
+    [
+        (lambda made: made.certificate[:200], lambda made: made.key, "one.pem holds no whole certificate"),
+        (lambda made: b"", lambda made: made.key, "one.pem holds no whole certificate"),
+        (lambda made: made.certificate, lambda made: made.key[:100], "one-key.pem holds no private key"),
+        (lambda made: made.certificate, lambda made: TestAuthority().make(["b"]).key, "is not the key of"),
+        (lambda made: made.certificate, lambda made: b"x" * (1024 * 1024 + 1), "too large"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, certificate: object, key: object, why: str) -> None:
+    made = TestAuthority().make(["a.example"])
+    assert callable(certificate)
+    assert callable(key)
+    paths = Made(certificate(made), key(made)).write(tmp_path, "one")
+    with pytest.raises(CertificateUnusable, match=why):
+        read_certificate(*paths)
 
 
-def test_it_is_renewed_before_it_runs_out(tmp_path: Path) -> None:
-    now = datetime.now(UTC)
-    made = own_certificate(str(tmp_path), NAMES, now=now)
-    late = now + LIFETIME - timedelta(days=31)
-    assert own_certificate(str(tmp_path), NAMES, now=late).fingerprint == made.fingerprint
-    renewed = own_certificate(str(tmp_path), NAMES, now=late + timedelta(days=2))
-    assert renewed.made
-    assert renewed.fingerprint != made.fingerprint
-    assert renewed.expires > made.expires
+def test_a_key_that_is_too_short_is_refused_by_openssl(tmp_path: Path) -> None:
+    made = TestAuthority().make(["a.example"], kind="RSA", bits=1024)
+    with pytest.raises(CertificateUnusable, match=r"one\.pem is refused by OpenSSL: ee key too small"):
+        read_certificate(*made.write(tmp_path, "one"))
 
 
-@pytest.mark.parametrize("damage", ["certificate", "key", "no key", "other key", "no certificate"])
-def test_what_is_broken_is_never_replaced_silently(tmp_path: Path, damage: str) -> None:
-    made = own_certificate(str(tmp_path), NAMES)
-    match damage:
-        case "certificate":
-            Path(made.certificate).write_text("nonsense")
-        case "key":
-            Path(made.key).write_text("nonsense")
-        case "no key":
-            os.unlink(made.key)
-        case "no certificate":
-            os.unlink(made.certificate)
-        case "other key":
-            other = tmp_path / "other"
-            other.mkdir()
-            os.replace(own_certificate(str(other), NAMES).key, made.key)
-    with pytest.raises(CertificateUnusable, match=r"Remove .* and the next start makes new ones"):
-        own_certificate(str(tmp_path), NAMES)
+def test_an_encrypted_key_is_refused(tmp_path: Path) -> None:
+    made = TestAuthority().make(["a.example"])
+    sealed = load_key(made.key, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    with pytest.raises(CertificateUnusable, match="no private key that can be used"):
+        read_certificate(*Made(made.certificate, sealed).write(tmp_path, "one"))
 
 
-def test_names_that_cannot_be_in_a_certificate_are_left_out(tmp_path: Path) -> None:
-    made = own_certificate(str(tmp_path), ("a" * 70 + ".example", "", "bücher.example", "fe80::1%2"))
-    assert made.names == ("xn--bcher-kva.example", "fe80::1")
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CertificateUnusable, match=r"missing\.pem cannot be read: No such file"):
+        read_certificate(str(tmp_path / "missing.pem"))
 
 
-def test_without_any_name_it_is_made_too(tmp_path: Path) -> None:
-    assert own_certificate(str(tmp_path), ()).names == ()
+def test_a_snapshot_stays_as_it_is_until_it_is_closed() -> None:
+    snapshot = Snapshot(b"octets")
+    assert Path(snapshot.path).read_bytes() == b"octets"
+    assert Path(snapshot.path).read_bytes() == b"octets", "whoever opens it begins at its beginning"
+    snapshot.close()
+    snapshot.close()
+    assert not Path(snapshot.path).exists()
 
 
-def test_a_directory_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file or directory"):
-        own_certificate(str(tmp_path / "missing"), NAMES)
-
-
-def test_a_client_that_trusts_it_connects(tmp_path: Path) -> None:
-    made = own_certificate(str(tmp_path), ("localhost", "127.0.0.1"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.certificate, made.key)
-    trusting = ssl.create_default_context(cafile=made.certificate)
-    here, there = socket.socketpair()
-
-    def serve() -> None:
-        with context.wrap_socket(here, server_side=True) as server:
-            server.sendall(b"well")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with trusting.wrap_socket(there, server_hostname="127.0.0.1") as client:
-        assert client.recv(10) == b"well"
-        assert fingerprint_of(client.getpeercert(binary_form=True) or b"") == made.fingerprint
-    thread.join(5)
+def test_a_snapshot_without_memory_files_is_closed_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("homeport.net.snapshot._DESCRIPTORS", str(tmp_path / "missing"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Snapshot(b"octets") as snapshot:
+        assert Path(snapshot.path).parent == tmp_path
+        assert Path(snapshot.path).stat().st_mode & 0o077 == 0
+        assert Path(snapshot.path).read_bytes() == b"octets"
+    assert list(tmp_path.iterdir()) == []
