@@ -24,6 +24,7 @@ from homeport.accounts.providers import Provider
 from homeport.events.console import Console
 from homeport.events.text import visible
 from homeport.net.interfaces import Interfaces
+from homeport.net.store import Source
 from homeport.protocol.path import ROOT
 from homeport.server.build import policy_of
 from homeport.server.config import Config
@@ -209,6 +210,7 @@ def _summary(settings: Settings, started: _Started, login: Login | None, databas
     interfaces = Interfaces.read()
     here, network = places(server.addresses, interfaces)
     internet = outside(config, server.port, network)
+    certificate = next(iter(server.certificates), None)
     known = {user.name for user in config.users} | {account.user.name for account in database.list() if account.enabled}
     return Summary(
         version=homeport.__version__,
@@ -226,6 +228,8 @@ def _summary(settings: Settings, started: _Started, login: Login | None, databas
         passive_ports=server.passive_ports,
         active_port=policy_of(config, server.port).active_port,
         state=settings.state,
+        fingerprint=certificate.fingerprint if certificate is not None else None,
+        vouched_for=certificate is not None and certificate.source is not Source.SELF_SIGNED,
         why_port=started.why_port,
     )
 

@@ -61,6 +61,10 @@ class Summary:
     active_port: int
     state: str | None
     """The state directory, where it is not the platform's."""
+    fingerprint: str | None = None
+    """SHA-256 of the certificate that clients are shown; None where there is no TLS."""
+    vouched_for: bool = False
+    """Whether somebody else than this server vouches for it, so that clients need not ask."""
     why_port: str | None
     """Why it is not the port that was to be expected."""
 
@@ -71,6 +75,7 @@ def render(summary: Summary) -> str:
         [_title(summary)],
         _section("Connect to", _places(summary)),
         _section("Log in as", _logins(summary)),
+        _section("Certificate", _certificate(summary)),
         _section("Ports", _ports(summary)),
         [summary.why_port] if summary.why_port else [],
         ["Press Ctrl-C to stop."],
@@ -142,6 +147,17 @@ def _secret(login: Login, state: str | None) -> str:
             again = f"homeport user password {quote(login.name)}"
             where = f" --state {quote(state)}" if state is not None else ""
             return f"password: shown at the first start; to set a new one: {visible(again + where)}"
+
+
+def _certificate(summary: Summary) -> list[tuple[str, str]]:
+    if summary.fingerprint is None:
+        return []
+    # Two lines of sixteen octets: as one, it would be wider than a terminal.
+    middle = len(summary.fingerprint) // 2 + 1
+    rows = [("SHA-256", summary.fingerprint[:middle]), ("", summary.fingerprint[middle:])]
+    if not summary.vouched_for:
+        rows.append(("", "self-signed: clients ask once whether it is right, and show these numbers"))
+    return rows
 
 
 def _ports(summary: Summary) -> list[tuple[str, str]]:

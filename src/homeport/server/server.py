@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from homeport.events.bus import Bus, Subscriber
+from homeport.net.store import Status
 from homeport.session.services import Clock
 
 from .build import ChooseProviders, build
@@ -155,6 +156,11 @@ class Server:
         """`ftp://127.0.0.1:40213/`: for a client on this machine, without name and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"ftp://{host}:{self.port}/"
+
+    @property
+    def certificates(self) -> tuple[Status, ...]:
+        """The certificates that clients are shown by TLS, the first to those that name no host."""
+        return self._operation.certificates() if self._operation is not None else ()
 
     # -- what happens ----------------------------------------------------------------------------------
 
