@@ -214,6 +214,19 @@ def test_stat_does_not_disturb(ftp_server: FtpServer) -> None:
         assert client.reply().code == 226
 
 
+@pytest.mark.standard("959-4.2-QUEUE", "959-4.2-REPLY-ONE")
+def test_thousands_of_commands_behind_a_transfer(ftp_server: FtpServer) -> None:
+    big(ftp_server)
+    with ftp_server.client() as client:
+        client.ask("TYPE I", 200)
+        data = client.connect(client.passive())
+        client.send(b"RETR big\r\n" + b"PWD\r\n" * 5000, "RETR", *["PWD"] * 5000)
+        assert client.reply().code == 150
+        assert drain(data) == BIG
+        assert client.reply().code == 226
+        assert all(client.reply().code == 257 for _ in range(5000))
+
+
 @pytest.mark.standard("959-4.1.1-QUIT-XFER", "959-5.2-CLOSE-BY-QUIT", "959-4.1-DURING-XFER")
 @pytest.mark.parametrize("half_closed", [True, False])
 @pytest.mark.parametrize("together", [True, False])

@@ -16,6 +16,7 @@ from homeport.session.refusal import Refusal
 from homeport.session.selection import select
 
 from .listing import long_lines
+from .security import VERBS as PROTECTION
 from .site import help_lines
 from .transfer import describe
 
@@ -26,6 +27,9 @@ _STAT_LINES = 10_000
 """The most lines that STAT sends over the control connection; a longer directory says where it was cut."""
 
 _HELP_COLUMNS = 10
+
+_PROTECTION = frozenset(verb.name for verb in PROTECTION)
+"""Verbs that are there only where TLS is."""
 
 _FACT = re.compile(r"([^=;]+)=([^;]*)(?:;|$)")
 
@@ -88,7 +92,7 @@ def help_(context: Context, topic: str | None) -> Reply:
     """HELP: all verbs that are implemented, or the syntax of one; usable before login."""
     wanted = (topic or "").strip(" ").upper()
     if not wanted:
-        names = sorted(context.verbs)
+        names = sorted(_offered(context))
         rows = tuple(
             " " + " ".join(f"{name:<4}" for name in names[at : at + _HELP_COLUMNS]).rstrip()
             for at in range(0, len(names), _HELP_COLUMNS)
@@ -97,9 +101,14 @@ def help_(context: Context, topic: str | None) -> Reply:
     if wanted == "SITE":
         return Reply(Code.HELP_MESSAGE, "The services of SITE", help_lines(), "End of HELP SITE")
     row = GRAMMAR.get(wanted)
-    if row is None or wanted not in context.verbs:
+    if row is None or wanted not in _offered(context):
         raise Refusal(Code.NOT_IMPLEMENTED, f"{wanted} is not known here")
     return Reply(Code.HELP_MESSAGE, f"Syntax: {row.syntax} ({row.standard})")
+
+
+def _offered(context: Context) -> frozenset[str]:
+    """The verbs that this server does not answer 502."""
+    return frozenset(context.verbs) - (_PROTECTION if context.services.tls is None else frozenset())
 
 
 def stat(context: Context, request: ListingRequest) -> Reply:
