@@ -118,6 +118,10 @@ class Contexts:
         """Whether there is a certificate, as far as one can tell without reading it."""
         return bool(self._certificates.chains(None))
 
+    def check(self) -> None:
+        """Make sure that a handshake could succeed. Raises NoCertificate."""
+        self._identity(None)
+
     def control(self, address: str, host: str | None) -> Layer:
         """The layer of a control connection from *address*. A client without SNI gets the certificate of *host*.
 

@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from ipaddress import ip_address
 
 from homeport.accounts.database import AccountError, Database
@@ -40,6 +41,7 @@ from .homes import Homes
 from .listening import StartError, open_listeners
 from .operation import Parts
 
+from .protection import contexts_of, tls_policy_of
 Log = JsonLog | Xferlog
 ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
@@ -67,7 +69,8 @@ def build(
 
     with ExitStack() as undo:
         listeners = open_listeners(config.listen.addresses, config.listen.port)
-        for listener in listeners:
+        implicit = _open_implicit(config)
+        for listener in (*listeners, *implicit):
             undo.callback(listener.close)
         port: int = listeners[0].getsockname()[1]
         addresses = [text_of(listener.getsockname())[0] for listener in listeners]
@@ -83,24 +86,38 @@ def build(
         sync = config.uploads.sync
         # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
         key = secrets.token_bytes(KEY_OCTETS)
-        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key))
+        # Who shares the folder that the state lies in does not share hashes and private keys with it.
+        shut = [path for path in (config.server.state, config.tls.key) if path is not None]
+        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=shut))
         console = _open_console(config, events, timing, undo)
-        policy = policy_of(config, port, _external_address(config, events, timing))
+        external = _external_address(config, events, timing)
+        policy = policy_of(config, port, external)
         services = Services(
             accounts=accounts,
             throttle=LoginThrottle(timing.monotonic),
             ports=ports,
             events=events,
+            tls=contexts_of(config, certification.store if certification is not None else None),
             storage_for=homes.storage_for,
             policy=policy,
             clock=timing,
             stopping=stopping,
         )
+        implicit_port = config.listen.implicit_tls_port
+        at_once = replace(services, policy=policy_of(config, implicit_port, external, implicit=True))
+
+        def converse(
+            connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]
+        ) -> Conversation:
+            """All that differs between the two control ports is what is asked of TLS, and the data port beside."""
+            chosen = at_once if implicit and local[1] == implicit_port else services
+            return Conversation(connection, number, peer, local, chosen)
+
         return Parts(
-            listeners=listeners,
+            listeners=(*listeners, *implicit),
             passive=ports,
             limits=SessionLimits(config.limits.sessions, config.limits.sessions_per_address),
-            converse=lambda connection, number, peer, local: Conversation(connection, number, peer, local, services),
+            converse=converse,
             events=events,
             clock=timing,
             stopping=stopping,
@@ -114,8 +131,8 @@ def build(
     raise AssertionError  # the type checker believes that an ExitStack may swallow an exception
 
 
-def policy_of(config: Config, control_port: int, external: str | None = None) -> Policy:
-    """How sessions behave on *control_port*, the one that is really open."""
+def policy_of(config: Config, control_port: int, external: str | None = None, *, implicit: bool = False) -> Policy:
+    """How sessions behave on *control_port*, the one that is really open; *implicit*: where TLS begins at once."""
     options = config.data
     # Beside a port that the system chose there is no data port that anybody could expect or that would be ours.
     chosen = config.listen.port == 0 and options.active_port is None
@@ -136,6 +153,7 @@ def policy_of(config: Config, control_port: int, external: str | None = None) ->
         keep_partial=config.uploads.partial == "keep",
         line_octets=config.limits.command_length,
         host_names=config.server.host_names,
+        tls=tls_policy_of(config, implicit=implicit),
     )
 
 
@@ -273,6 +291,13 @@ def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
     if external in ("auto", "none"):
         return None
     try:
+def _open_implicit(config: Config) -> tuple[socket.socket, ...]:
+    """The listening sockets of the port where TLS begins at once, if there is to be one."""
+    if not config.listen.implicit_tls_port:
+        return ()
+    return open_listeners(config.listen.addresses, config.listen.implicit_tls_port)
+
+
         return str(ip_address(external))
     except ValueError:
         pass

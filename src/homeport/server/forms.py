@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, Strict
 
@@ -104,3 +104,8 @@ Access = Annotated[
 Prefix = Annotated[VirtualPath, PlainValidator(parse_prefix)]
 AccessByPath = Annotated[dict[Prefix, Access], Form('table: { "/incoming" = ["list", "create"] }', write_table)]
 Umask = Annotated[int, PlainValidator(parse_umask), Form('octal text: "022"', lambda mask: quote(f"{mask:03o}"))]
+SessionReuseFor = Annotated[
+    dict[NetworkKey, Literal["prefer", "require", "off"]],
+    Form('table: { "192.0.2.0/24" = "require" }', write_table),
+]
+ClientPatterns = Annotated[tuple[str, ...], Strict(False), Form("list of texts", write_list)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -121,6 +122,9 @@ def _words(field: FieldInfo) -> str:
 
 
 def _plain_words(annotation: Any) -> str:
+    alternatives = [one for one in get_args(annotation) if one is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(alternatives) == 1:
+        return _plain_words(alternatives[0])
     if get_origin(annotation) is Literal:
         return ", ".join(map(quote, get_args(annotation)))
     return {bool: "true or false", int: "whole number", str: "text"}[annotation]

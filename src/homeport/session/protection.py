@@ -14,6 +14,8 @@ from homeport.accounts.model import Encryption, Resumption, User
 from homeport.net.layer import ClientCertificate, Layer
 from homeport.net.tls import TICKET_SECONDS
 
+from .quirks import NO_CLOSE_NOTIFY
+
 if TYPE_CHECKING:
     from .state import Session
 
@@ -21,13 +23,6 @@ Network = IPv4Network | IPv6Network
 
 _TICKET_MARGIN = 60.0
 """Clocks and round trips: a ticket that is about to run out counts as run out."""
-
-NO_CLOSE_NOTIFY: tuple[str, ...] = ("*FluentFTP*", "*Starksoft*")
-"""Clients that end an upload by closing the connection and send no close_notify before, by what CLNT or CSID say.
-
-FluentFTP: .NET Framework's SslStream has no way to send one (its issues 771, 996 and 1789). Starksoft: its issue 29.
-Held by tests/tls/test_ends.py.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from dataclasses import dataclass
 from enum import Enum
 
+from . import protected
 from .replies import HeardReply
 
 _CHUNK = 256 * 1024
@@ -67,10 +69,15 @@ def send_all(connection: socket.socket, octets: bytes, timeout: float) -> None:
 
 
 def send(data: socket.socket, octets: bytes, timeout: float) -> bool:
-    """Send *octets*; False when the peer broke the connection off. TimeoutError when it takes nothing any more."""
+    """Send *octets*; False when the peer broke the connection off. TimeoutError when it takes nothing any more.
+
+    With TLS the end is sent behind them, and the server's is waited for.
+    """
     try:
         send_all(data, octets, timeout)
-    except (ConnectionResetError, BrokenPipeError):
+        if isinstance(data, ssl.SSLSocket):
+            data.unwrap()
+    except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
         return False
     return True
 
@@ -80,7 +87,7 @@ def receive(data: socket.socket, timeout: float) -> tuple[bytes, bool]:
     chunks = []
     data.settimeout(timeout)
     try:
-        while chunk := data.recv(_CHUNK):
+        while chunk := protected.receive(data, _CHUNK) if isinstance(data, ssl.SSLSocket) else data.recv(_CHUNK):
             chunks.append(chunk)
     except ConnectionResetError:
         return b"".join(chunks), True

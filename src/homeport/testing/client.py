@@ -19,13 +19,14 @@ from __future__ import annotations
 import re
 import select
 import socket
+import ssl
 import struct
 import time
 from collections import deque
 from types import TracebackType
 from typing import Self
 
-from . import channel
+from . import channel, protected
 from .channel import Transfer, Way
 from .dialogue import CONNECT, Dialogue
 from .replies import HeardReply, ProtocolError, ReplyParser
@@ -52,6 +53,14 @@ class Client:
         self.timeout = timeout
         self.way = Way.EPSV
         """For transfers that do not say how."""
+        self.resumes = True
+        """Whether a protected data connection resumes the TLS session of the control connection."""
+        self.private = False
+        """Whether data connections are protected (PROT P)."""
+        self.resumed = False
+        """Whether the last protected data connection had resumed a session."""
+        self._context: ssl.SSLContext | None = None
+        self._name: str | None = None
         self._parser = ReplyParser()
         self._dialogue = Dialogue()
         self._refusals: list[bytes] = []
@@ -156,6 +165,46 @@ class Client:
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._control.close()
 
+    # -- TLS ---------------------------------------------------------------------------------------------------
+
+    def protect(
+        self, context: ssl.SSLContext | None = None, *, name: str | None = None, private: bool = True
+    ) -> None:
+        """AUTH TLS and the handshake, and with *private* PBSZ 0 and PROT P. *name* is the server's, for SNI.
+
+        Without a *context* any certificate is taken. Raises OSError if the handshake fails.
+        """
+        self.ask("AUTH TLS", 234)
+        self.begin_tls(context, name=name)
+        if private:
+            self.ask("PBSZ 0", 200)
+            self.ask("PROT P", 200)
+            self.private = True
+
+    def begin_tls(self, context: ssl.SSLContext | None = None, *, name: str | None = None) -> None:
+        """The handshake on the control connection, and nothing else."""
+        self._context = context if context is not None else protected.any_certificate()
+        self._name = name
+        self._control.settimeout(self.timeout)
+        self._control = protected.begin(self._control, self._context, name)
+
+    def end_tls(self) -> None:
+        """close_notify both ways; the control connection is in clear then."""
+        self._control.settimeout(self.timeout)
+        self._control = protected.end(self._control)
+
+    @property
+    def control(self) -> socket.socket:
+        """The control connection itself; an SSLSocket while it is protected."""
+        return self._control
+
+    def secure(self, data: socket.socket) -> ssl.SSLSocket:
+        """The handshake on a data connection. Raises OSError if it fails; *data* is spent then, too."""
+        if self._context is None:
+            raise ProtocolError("there was no TLS on the control connection")
+        data.settimeout(self.timeout)
+        return protected.begin(data, self._context, self._name, self._control if self.resumes else None)
+
     # -- one command -----------------------------------------------------------------------------------------
 
     def login(self, user: str, password: str) -> HeardReply:
@@ -252,6 +301,9 @@ class Client:
             if not way.passive:
                 data = self._accept(end)
             moved, reset = b"", False
+            if data is not None and self.private:
+                data = self._secured(data)
+                reset = data is None
             if data is not None:
                 try:
                     if upload is None:
@@ -267,6 +319,17 @@ class Client:
                 data.close()
             end.close()
             self._data_sockets.remove(end)
+
+    def _secured(self, data: socket.socket) -> socket.socket | None:
+        """*data* after the handshake; None where it fails, of which the final reply tells."""
+        try:
+            secured = self.secure(data)
+        except TimeoutError:
+            raise self._failure("the TLS handshake on the data connection stood still") from None
+        except OSError:
+            return None
+        self.resumed = secured.session_reused is True
+        return secured
 
     def _accept(self, listener: socket.socket) -> socket.socket | None:
         """The server's data connection, or None when a reply comes instead of it."""

@@ -23,13 +23,12 @@ def user(context: Context, name: str) -> Reply:
     """
     session = context.session
     session.log_out()
-    if context.services.tls is not None:
-        known = context.services.accounts.known(name)
-        if not control_protected(session):
-            if demanded(context.services.policy.tls, known) is not Encryption.NONE:
-                raise Refusal(Code.REFUSED_BY_POLICY, "Logins must be protected here; send AUTH TLS first")
-        elif known is not None and not known.needs_password and known.certified_by(_certificate_names(session)):
-            return _log_in(context, known, Code.LOGGED_IN_BY_SECURITY)
+    known = context.services.accounts.known(name)
+    if not control_protected(session):
+        if demanded(context.services.policy.tls, known) is not Encryption.NONE:
+            raise Refusal(Code.REFUSED_BY_POLICY, "Logins must be protected here; send AUTH TLS first")
+    elif known is not None and not known.needs_password and known.certified_by(_certificate_names(session)):
+        return _log_in(context, known, Code.LOGGED_IN_BY_SECURITY)
     session.name = name
     return Reply(Code.NEED_PASSWORD, "Please send your password")
 
