@@ -91,7 +91,7 @@ def test_anonymous_of_the_file_is_switched_on(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         (Settings(), "Which folder is to be shared"),
-        (Settings(folder="/srv", port=50000), "port 50000 is a passive port"),
+        (Settings(folder="/srv", port=50000), r"--passive-ports \(data.passive_ports\): port 50000 is a passive port"),
     ],
 )
 def test_what_contradicts_itself_is_wrong_use(settings: Settings, message: str) -> None:

@@ -198,3 +198,10 @@ def test_abor_while_dialling(full: tuple[str, int], control: Control, said: byte
     with pytest.raises(DataConnectionError) as caught:
         dialling.result()
     assert caught.value.cause is cause
+
+
+def test_whether_a_source_port_can_be_had_shows_before() -> None:
+    port = free_port()
+    assert channel.source_fault((HERE, port)) is None
+    with socket.create_server((HERE, port)):
+        assert channel.source_fault((HERE, port)) == "Address already in use"

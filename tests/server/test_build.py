@@ -147,8 +147,27 @@ def test_passive_ports_that_are_taken_are_told() -> None:
         [warning] = events
         assert isinstance(warning, Warned)
         assert f"passive port {used} could not be opened" in warning.text
-        with pytest.raises(StartError, match="None of the passive ports"):
+        with pytest.raises(StartError, match=r"None of the passive ports .*--passive-ports"):
             build(config_of(data={"passive_ports": str(used)}), Recorder().bus)
+
+
+def test_an_address_without_any_passive_port_is_not_served() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        both = config_of(
+            listen={"addresses": ["127.0.0.1", "::1"], "port": 0},
+            data={"passive_ports": str(taken.getsockname()[1])},
+        )
+        with pytest.raises(StartError, match=r"could be opened on 127\.0\.0\.1 \(127\.0\.0\.1: Address already in use"):
+            build(both, Recorder().bus)
+
+
+def test_an_active_port_that_cannot_be_had_is_told_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        used = taken.getsockname()[1]
+        [warning] = build_and_close(config_of(data={"passive_ports": "any", "active_port": used}))
+    assert isinstance(warning, Warned)
+    assert f"cannot come from port {used} (127.0.0.1: Address already in use), so they come from any" in warning.text
+    assert build_and_close(config_of(data={"passive_ports": "any", "active_port": used})) == []
 
 
 def test_a_control_port_in_use() -> None:
@@ -156,9 +175,7 @@ def test_a_control_port_in_use() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(PortInUse),
     ):
-        build(
-            config_of(listen={"addresses": ["127.0.0.1"], "port": taken.getsockname()[1]}), Recorder().bus
-        )
+        build(config_of(listen={"addresses": ["127.0.0.1"], "port": taken.getsockname()[1]}), Recorder().bus)
 
 
 def test_the_external_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

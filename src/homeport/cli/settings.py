@@ -77,8 +77,15 @@ def settle(settings: Settings, state: str) -> Config:
         }
     )
     for conflict in port_conflicts(config.listen, config.data):
-        raise click.UsageError(conflict.text)
+        raise click.UsageError(f"{_named(conflict.key)}: {conflict.text}")
     return config
+
+
+def _named(key: tuple[str | int, ...]) -> str:
+    """An option as who reads it may have written it: in a file, or on the command line."""
+    name = ".".join(str(part) for part in key)
+    on_the_line = {"listen.port": "--port", "data.passive_ports": "--passive-ports"}.get(name)
+    return f"{on_the_line} ({name})" if on_the_line is not None else name
 
 
 def ports_to_try(settings: Settings, config: Config) -> tuple[int, ...]:

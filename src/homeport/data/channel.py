@@ -67,6 +67,18 @@ def dial(
     return connection
 
 
+def source_fault(source: tuple[str, int]) -> str | None:
+    """Why no connection can come from *source*, as far as that shows without making one; None if one can."""
+    try:
+        with _socket(source) as connection:
+            _bind(connection, *source)
+    except DataConnectionError as error:
+        return error.text
+    except OSError as error:
+        return error.strerror
+    return None
+
+
 def _begin(target: tuple[str, int], source: tuple[str, int]) -> tuple[socket.socket, str | None]:
     """A socket whose connect is under way, and why it does not come from the source port, if it does not."""
     why: str | None = None

@@ -82,6 +82,8 @@ class PassivePorts:
         """The numbers that are listening."""
         self.unavailable = tuple(unavailable)
         """The numbers that could not be had, on one address or all, and why."""
+        self.without = tuple(one.address for one in ranges if not one.ports)
+        """The addresses on which none could be had."""
 
     @classmethod
     def open(

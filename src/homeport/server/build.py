@@ -22,10 +22,9 @@ from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
 from homeport.data.address import Rule, Rules
 from homeport.data.destination import PrivatePort
-from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
 from homeport.events.jsonlog import JsonLog
-from homeport.events.types import StrangerRefused, Warned
+from homeport.events.types import Warned
 from homeport.events.xferlog import Xferlog
 from homeport.net.listener import text_of
 from homeport.net.renewal import Authority
@@ -37,6 +36,7 @@ from homeport.storage.local import LocalStorage
 from .certificates import acme_directory, open_certificates
 from .config import Config
 from .console import ConsoleSocket, ConsoleUnavailable
+from .dataports import open_passive_ports, try_active_port
 from .homes import Homes
 from .listening import StartError, open_listeners
 from .operation import Parts
@@ -47,8 +47,6 @@ ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
 USERS_FILE = "users.sqlite"
 """The database of users in the state directory."""
-_SYSTEM_PORTS = 16
-"""How many passive ports there are where the system chooses them."""
 
 
 def build(
@@ -75,8 +73,9 @@ def build(
         port: int = listeners[0].getsockname()[1]
         addresses = [text_of(listener.getsockname())[0] for listener in listeners]
         logs = _open_logs(config, events, undo)
-        ports = _open_passive_ports(addresses, config, events, timing)
+        ports = open_passive_ports(addresses, config, events, timing, warn)
         undo.callback(ports.close)
+        try_active_port(addresses, policy_of(config, port).active_port, warn)
         if config.server.state is not None:
             state_directory(config.server.state)
         certification = open_certificates(config, addresses, timing, warn, acme_authority)
@@ -166,28 +165,6 @@ def state_directory(path: str) -> str:
             f"The state directory {path} cannot be made: {error.strerror}. Make it, or name another (server.state)."
         ) from error
     return path
-
-
-def _open_passive_ports(
-    addresses: Sequence[str], config: Config, events: Bus, clock: Clock
-) -> PassivePorts:
-    def refused(peer: tuple[str, int], port: int) -> None:
-        if not events.silent:
-            events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
-
-    ports = PassivePorts.open(
-        addresses, config.data.passive_ports, count=_SYSTEM_PORTS, refused=refused, kept=config.limits.data
-    )
-    if not ports.ports:
-        ports.close()
-        reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))
-        raise StartError(
-            f"None of the passive ports could be opened ({reasons}). Choose other ports (data.passive_ports)."
-        )
-    for number, why in ports.unavailable:
-        which = f"The passive port {number}" if number else "A passive port"
-        events.publish(Warned(at=clock.time(), text=f"{which} could not be opened ({why})."))
-    return ports
 
 
 def _open_accounts(
