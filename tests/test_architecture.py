@@ -50,6 +50,7 @@ DANGERS: dict[str, set[str]] = {
         "data.portrange",
         "data.ports",
         "data.stream",
+        "data.tlsstream",
         "data.waker",
         "net.interfaces",
         "net.listener",
@@ -66,7 +67,9 @@ DANGERS: dict[str, set[str]] = {
         "testing.channel",
         "testing.client",
     },
-    "ssl": set(),
+    "ssl": {"data.tlsstream", "net.certificates", "net.layer", "net.responder", "net.tls", "testing.channel",
+        "testing.client", "testing.protected"},
+        "testing.protected",
     "ctypes": {"storage.linux"},
     "subprocess": set(),
     "thread": {

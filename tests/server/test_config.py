@@ -157,8 +157,10 @@ def test_the_sample_without_its_marks_is_a_whole_configuration(tmp_path: Path) -
     """Every line of the sample can be used as it stands: defaults are defaults, examples are good."""
     for folder in ("srv/bob", "srv/public", "var/log"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    for name in ("cert.pem", "rsa.pem", "ca.pem", "clients.pem"):
+        (tmp_path / name).write_text("-----BEGIN CERTIFICATE-----\n")
+    for name in ("key.pem", "rsa-key.pem"):
+        (tmp_path / name).write_text("-----BEGIN PRIVATE KEY-----\n")
     text = re.sub(r"^#(?! )", "", sample(), flags=re.MULTILINE).replace('"/', f'"{tmp_path}/')
     text = text.replace(f'"{tmp_path}/incoming"', '"/incoming"')
     file = tmp_path / "homeport.toml"

@@ -13,9 +13,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
-from homeport.accounts.model import READ_ONLY, READ_WRITE, Grant, Permission, User
+from homeport.accounts.model import READ_ONLY, READ_WRITE, Encryption, Grant, Permission, Resumption, User
 from homeport.accounts.names import is_anonymous
 from homeport.protocol.path import ROOT, VirtualPath
+from homeport.session.quirks import NO_CLOSE_NOTIFY
 
 from .forms import (
     Access,
@@ -23,6 +24,7 @@ from .forms import (
     ActivePort,
     Addresses,
     Announcements,
+    ClientPatterns,
     Duration,
     ExternalAddress,
     Home,
@@ -36,6 +38,7 @@ from .forms import (
     StateDirectory,
     Umask,
     UserName,
+    SessionReuseFor,
 )
 
 
@@ -139,7 +142,36 @@ class TlsOptions(Section):
     session_reuse: Literal["prefer", "require", "off"] = Field(
         default="prefer",
         description="Whether a data connection must resume the TLS session of its control connection; "
-        '"require" keeps out many clients.',
+        '"require" keeps out many clients; with "off" none can, and each makes a handshake of its own.',
+    )
+    session_reuse_for: SessionReuseFor = Field(
+        default={},
+        description="For clients in one of these networks instead; the first that fits counts.",
+        examples=[{"192.0.2.0/24": "require"}],
+    )
+    implicit_require: Literal["control", "both"] = Field(
+        default="control",
+        description="What must be encrypted on listen.implicit_tls_port, where the control connection always is.",
+    )
+    clear_control: bool = Field(
+        default=False,
+        description="Whether clients may end the encryption of the control connection after login (CCC), so that a "
+        "router can read it.",
+    )
+    client_ca: ReadableFile | None = Field(
+        default=None,
+        description="The certificates, in PEM form, of the authority that vouches for clients.",
+        examples=["clients.pem"],
+    )
+    client_certificates: Literal["off", "allow", "require"] = Field(
+        default="off",
+        description="Whether clients are asked for a certificate of that authority; without a good one, "
+        '"require" lets nobody in.',
+    )
+    no_close_notify: ClientPatterns = Field(
+        default=NO_CLOSE_NOTIFY,
+        description="Clients, by what they say with CLNT or CSID, whose encrypted uploads may end without close_notify "
+        '(cut ones are not noticed then); "*" is any text, and alone it is every client.',
     )
 
     @model_validator(mode="after")
@@ -175,6 +207,8 @@ class LimitOptions(Section):
 class UploadOptions(Section):
     """Files that clients store."""
 
+        if self.client_certificates != "off" and self.client_ca is None:
+            raise ValueError("client certificates are asked for, but no client_ca can vouch for them")
     partial: Literal["keep", "discard"] = Field(
         default="keep", description="What becomes of an upload that broke off: kept aside to be resumed, or gone."
     )
@@ -206,7 +240,7 @@ class UserOptions(Section):
     password: Password = Field(
         repr=False,
         description='A hash, as "homeport config hash" prints it, or "plain:" and the password itself, '
-        "in a file that nobody else may read.",
+        "in a file that nobody else may read. Without one, the certificate is the whole login.",
         examples=["plain:secret"],
     )
     home: Home = Field(description='The directory that is this user\'s "/".', examples=["/srv/bob"])
@@ -219,7 +253,18 @@ class UserOptions(Section):
     umask: Umask = Field(default=0o022, description="The permission bits that new files and directories do not get.")
 
     def user(self) -> User:
-        return User(self.name, self.home, grants(self.access, self.paths), umask=self.umask)
+        return User(
+            self.name,
+            self.home,
+            grants(self.access, self.paths),
+            umask=self.umask,
+            download=self.download,
+            upload=self.upload,
+            encryption=None if self.tls is None else Encryption(self.tls),
+            resumption=None if self.session_reuse is None else Resumption(self.session_reuse),
+            certificate=self.certificate,
+            needs_password=self.password is not None,
+        )
 
 
 class AnonymousOptions(Section):
@@ -249,9 +294,19 @@ class AnonymousOptions(Section):
         """The account that everybody shares; None where it is not enabled."""
         if not self.enabled or self.home is None:
             return None
-        return User("anonymous", self.home, grants(self.access, self.paths), anonymous=True, umask=self.umask)
+        return User(
+            "anonymous",
+            self.home,
+            grants(self.access, self.paths),
+            anonymous=True,
+            umask=self.umask,
+            encryption=None if self.tls is None else Encryption(self.tls),
+        )
 
 
+    handshake: Duration = Field(
+        default=15.0, description="For a TLS handshake, on the control connection and on each data connection."
+    )
 class Config(Section):
     """All of it. `Config()` is what holds without a file, but for its users: there are none."""
 
@@ -302,6 +357,21 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
     # The system refuses to dial from a port on which it listens.
     for source in sorted({data.source_port(port) for _, port in controls} - {0}):
         if source in passive:
+    certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A name that the client's TLS certificate must have (common name or alternative name), besides the "
+        "password or in its place.",
+        examples=["bob@example.net"],
+    )
+    tls: Literal["none", "control", "both"] | None = Field(
+        default=None,
+        description="What must be encrypted for this user, whatever tls.require says.",
+        examples=["both"],
+    )
+    session_reuse: Literal["prefer", "require", "off"] | None = Field(
+        default=None, description="As in [tls], for this user.", examples=["off"]
+    )
             yield Conflict(("data", "passive_ports"), f"port {source} is a passive port, but is the active port")
         for key, port in controls:
             if source == port:
@@ -310,6 +380,18 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
 
 def name_conflicts(names: Sequence[str | None], anonymous: bool) -> Iterator[Conflict]:
     """Names that two accounts want. A None is a user whose name could not be read."""
+    download: Rate = Field(
+        default=0, description="Octets a second that this user's sessions may receive together; 0 is no limit."
+    )
+    upload: Rate = Field(
+        default=0, description="Octets a second that this user's sessions may send together; 0 is no limit."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.password is None and self.certificate is None:
+            raise ValueError("a user needs a password or a certificate")
+        return self
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name is None:
