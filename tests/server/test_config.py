@@ -171,6 +171,8 @@ def test_the_sample_without_its_marks_is_a_whole_configuration(tmp_path: Path) -
     assert config.limits == Config().limits
     assert config.server.state == f"{tmp_path}/var/lib/homeport"
     assert config.tls.certificate == f"{tmp_path}/cert.pem"
+    assert [one.key for one in config.tls.certificates] == [f"{tmp_path}/rsa-key.pem"]
+    assert config.acme.directory_trust == f"{tmp_path}/ca.pem"
     assert [user.name for user in config.users] == ["bob"]
     assert config.users[0].access == READ_WRITE
     assert [len(user.paths) for user in config.users] == [1]

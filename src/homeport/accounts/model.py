@@ -65,6 +65,10 @@ class User:
     grants: tuple[Grant, ...] = (Grant(ROOT, READ_WRITE),)
     anonymous: bool = False
     umask: int = 0o022
+    download: int = 0
+    """Octets a second that all sessions of this user may receive together; 0 is no limit."""
+    upload: int = 0
+    """Likewise what they may send."""
     encryption: Encryption | None = None
     """What must be encrypted for this user; None: what the server asks of all."""
     resumption: Resumption | None = None

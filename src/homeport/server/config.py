@@ -27,18 +27,23 @@ from .forms import (
     ClientPatterns,
     Duration,
     ExternalAddress,
+    Form,
     Home,
     HostNames,
+    HttpsAddress,
     LogFile,
+    MailAddress,
     Password,
     Port,
     Ports,
+    Rate,
     ReadableFile,
+    SessionReuseFor,
     Size,
     StateDirectory,
     Umask,
     UserName,
-    SessionReuseFor,
+    write_tables,
 )
 
 
@@ -122,6 +127,24 @@ class DataOptions(Section):
         return max(control_port - 1, 0)
 
 
+class CertificateOptions(Section):
+    """One of several certificates."""
+
+    certificate: ReadableFile = Field(description="The certificate chain in PEM form.", examples=["rsa.pem"])
+    key: ReadableFile | None = Field(
+        default=None,
+        description="The certificate's private key in PEM form; without it, it stands in the certificate's file.",
+        examples=["rsa-key.pem"],
+    )
+
+
+Certificates = Annotated[
+    tuple[CertificateOptions, ...],
+    Strict(False),
+    Form("tables: [[tls.certificates]] with certificate and key", write_tables),
+]
+
+
 class TlsOptions(Section):
     """Encryption."""
 
@@ -134,6 +157,12 @@ class TlsOptions(Section):
         default=None,
         description="The certificate's private key in PEM form; without it, it stands in the certificate's file.",
         examples=["key.pem"],
+    )
+    certificates: Certificates = Field(
+        default=(),
+        description="More of them: for other host names, which clients name by SNI or HOST, or for the same ones with "
+        "another kind of key (ECDSA beside RSA).",
+        examples=[({"certificate": "rsa.pem", "key": "rsa-key.pem"},)],
     )
     require: Literal["none", "control", "both"] = Field(
         default="none",
@@ -178,7 +207,63 @@ class TlsOptions(Section):
     def _complete(self) -> Self:
         if self.key is not None and self.certificate is None:
             raise ValueError("there is a key, but no certificate")
+        if self.client_certificates != "off" and self.client_ca is None:
+            raise ValueError("client certificates are asked for, but no client_ca can vouch for them")
         return self
+
+
+class AcmeOptions(Section):
+    """A certificate from an authority such as Let's Encrypt, asked for and renewed by itself (RFC 8555)."""
+
+    enabled: bool = Field(default=False, description="Whether to ask for a certificate.")
+    names: HostNames = Field(
+        default=(),
+        description="The host names that the certificate is for; the authority must reach this server by each.",
+        examples=[("ftp.example.net",)],
+    )
+    accept_terms: bool = Field(
+        default=False, description="Whether you agree to the authority's terms of service; without, there is none."
+    )
+    email: MailAddress | None = Field(
+        default=None,
+        description="Where the authority may write to; told when the account is made.",
+        examples=["admin@example.net"],
+    )
+    directory: HttpsAddress = Field(
+        default="https://acme-v02.api.letsencrypt.org/directory",
+        description="The address of the authority's ACME directory.",
+    )
+    directory_trust: ReadableFile | None = Field(
+        default=None,
+        description="The certificates, in PEM form, that vouch for the authority's own server; without it, those that "
+        "are trusted everywhere.",
+        examples=["ca.pem"],
+    )
+    challenge: Literal["http-01", "tls-alpn-01"] = Field(
+        default="http-01",
+        description='How the authority sees that the names are served here: by HTTP ("http-01") or by TLS '
+        '("tls-alpn-01"). A port is open for that only while it looks.',
+    )
+    http_port: Port = Field(
+        default=80, description="Where http-01 is answered; the authority connects to 80, which may be forwarded here."
+    )
+    tls_port: Port = Field(
+        default=443,
+        description="Where tls-alpn-01 is answered; the authority connects to 443, which may be forwarded here.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.enabled and not self.names:
+            raise ValueError("ACME is enabled, but there are no names for the certificate")
+        if self.enabled and not self.accept_terms:
+            raise ValueError("ACME is enabled, but accept_terms is false: agree to the authority's terms of service")
+        return self
+
+    @property
+    def port(self) -> int:
+        """Where the challenge is answered."""
+        return self.http_port if self.challenge == "http-01" else self.tls_port
 
 
 class LimitOptions(Section):
@@ -201,14 +286,24 @@ class LimitOptions(Section):
     data: Duration = Field(
         default=30.0, description="For a data connection to be made, and for one on which nothing moves any more."
     )
+    handshake: Duration = Field(
+        default=15.0, description="For a TLS handshake, on the control connection and on each data connection."
+    )
     command_length: Size = Field(default=8192, ge=512, le=1024**2, description="The longest command line.")
+
+
+class RateOptions(Section):
+    """How fast files may move, in octets a second; 0 is no limit. Directions are the client's."""
+
+    server_download: Rate = Field(default=0, description="What all clients together may receive.")
+    server_upload: Rate = Field(default=0, description="What all clients together may send.")
+    session_download: Rate = Field(default=0, description="What one session may receive.", examples=[2 * 1024 * 1024])
+    session_upload: Rate = Field(default=0, description="What one session may send.")
 
 
 class UploadOptions(Section):
     """Files that clients store."""
 
-        if self.client_certificates != "off" and self.client_ca is None:
-            raise ValueError("client certificates are asked for, but no client_ca can vouch for them")
     partial: Literal["keep", "discard"] = Field(
         default="keep", description="What becomes of an upload that broke off: kept aside to be resumed, or gone."
     )
@@ -237,11 +332,27 @@ class UserOptions(Section):
     """Somebody who may log in."""
 
     name: UserName = Field(description="The name to log in with.", examples=["bob"])
-    password: Password = Field(
+    password: Password | None = Field(
+        default=None,
         repr=False,
         description='A hash, as "homeport config hash" prints it, or "plain:" and the password itself, '
         "in a file that nobody else may read. Without one, the certificate is the whole login.",
         examples=["plain:secret"],
+    )
+    certificate: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A name that the client's TLS certificate must have (common name or alternative name), besides the "
+        "password or in its place.",
+        examples=["bob@example.net"],
+    )
+    tls: Literal["none", "control", "both"] | None = Field(
+        default=None,
+        description="What must be encrypted for this user, whatever tls.require says.",
+        examples=["both"],
+    )
+    session_reuse: Literal["prefer", "require", "off"] | None = Field(
+        default=None, description="As in [tls], for this user.", examples=["off"]
     )
     home: Home = Field(description='The directory that is this user\'s "/".', examples=["/srv/bob"])
     access: Access = Field(default=READ_WRITE, description="What this user may do.")
@@ -251,6 +362,18 @@ class UserOptions(Section):
         examples=[{"/incoming": frozenset({Permission.LIST, Permission.CREATE})}],
     )
     umask: Umask = Field(default=0o022, description="The permission bits that new files and directories do not get.")
+    download: Rate = Field(
+        default=0, description="Octets a second that this user's sessions may receive together; 0 is no limit."
+    )
+    upload: Rate = Field(
+        default=0, description="Octets a second that this user's sessions may send together; 0 is no limit."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.password is None and self.certificate is None:
+            raise ValueError("a user needs a password or a certificate")
+        return self
 
     def user(self) -> User:
         return User(
@@ -283,6 +406,11 @@ class AnonymousOptions(Section):
         examples=[{"/incoming": frozenset({Permission.CREATE})}],
     )
     umask: Umask = Field(default=0o077, description="The permission bits that new files and directories do not get.")
+    tls: Literal["none", "control", "both"] | None = Field(
+        default=None,
+        description="What must be encrypted for everybody, whatever tls.require says.",
+        examples=["none"],
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -304,9 +432,6 @@ class AnonymousOptions(Section):
         )
 
 
-    handshake: Duration = Field(
-        default=15.0, description="For a TLS handshake, on the control connection and on each data connection."
-    )
 class Config(Section):
     """All of it. `Config()` is what holds without a file, but for its users: there are none."""
 
@@ -314,7 +439,9 @@ class Config(Section):
     listen: ListenOptions = ListenOptions()
     data: DataOptions = DataOptions()
     tls: TlsOptions = TlsOptions()
+    acme: AcmeOptions = AcmeOptions()
     limits: LimitOptions = LimitOptions()
+    rates: RateOptions = RateOptions()
     uploads: UploadOptions = UploadOptions()
     log: LogOptions = LogOptions()
     users: Annotated[tuple[UserOptions, ...], Strict(False)] = ()
@@ -357,21 +484,6 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
     # The system refuses to dial from a port on which it listens.
     for source in sorted({data.source_port(port) for _, port in controls} - {0}):
         if source in passive:
-    certificate: str | None = Field(
-        default=None,
-        min_length=1,
-        description="A name that the client's TLS certificate must have (common name or alternative name), besides the "
-        "password or in its place.",
-        examples=["bob@example.net"],
-    )
-    tls: Literal["none", "control", "both"] | None = Field(
-        default=None,
-        description="What must be encrypted for this user, whatever tls.require says.",
-        examples=["both"],
-    )
-    session_reuse: Literal["prefer", "require", "off"] | None = Field(
-        default=None, description="As in [tls], for this user.", examples=["off"]
-    )
             yield Conflict(("data", "passive_ports"), f"port {source} is a passive port, but is the active port")
         for key, port in controls:
             if source == port:
@@ -380,18 +492,6 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
 
 def name_conflicts(names: Sequence[str | None], anonymous: bool) -> Iterator[Conflict]:
     """Names that two accounts want. A None is a user whose name could not be read."""
-    download: Rate = Field(
-        default=0, description="Octets a second that this user's sessions may receive together; 0 is no limit."
-    )
-    upload: Rate = Field(
-        default=0, description="Octets a second that this user's sessions may send together; 0 is no limit."
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.password is None and self.certificate is None:
-            raise ValueError("a user needs a password or a certificate")
-        return self
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name is None:

@@ -5,7 +5,7 @@ Each carries its parser, for pydantic, and its Form, for the sample file and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -23,13 +23,16 @@ from .values import (
     parse_external,
     parse_home,
     parse_host_name,
+    parse_https,
     parse_log_file,
+    parse_mail,
     parse_name,
     parse_network,
     parse_password,
     parse_port,
     parse_ports,
     parse_prefix,
+    parse_rate,
     parse_readable,
     parse_size,
     parse_state,
@@ -39,6 +42,7 @@ from .values import (
     write_duration,
     write_list,
     write_ports,
+    write_rate,
     write_size,
 )
 
@@ -68,6 +72,12 @@ def write_table(table: dict[Any, Any]) -> str:
     return "{ " + ", ".join(rows) + " }" if table else "{}"
 
 
+def write_tables(tables: Iterable[dict[str, str]]) -> str:
+    """Inline tables of texts."""
+    rows = ("{ " + ", ".join(f"{key} = {quote(text)}" for key, text in one.items()) + " }" for one in tables)
+    return f"[{', '.join(rows)}]"
+
+
 Duration = Annotated[
     float,
     PlainValidator(parse_duration),
@@ -75,6 +85,11 @@ Duration = Annotated[
 ]
 Size = Annotated[
     int, PlainValidator(parse_size), Form('size: "8 KiB", or octets', lambda octets: quote(write_size(octets)))
+]
+Rate = Annotated[
+    int,
+    PlainValidator(parse_rate),
+    Form('size a second: "2 MiB", or 0 for no limit', lambda octets: quote(write_rate(octets))),
 ]
 Port = Annotated[int, PlainValidator(parse_port), Form("port", write_plain)]
 ActivePort = Annotated[int | None, PlainValidator(parse_active_port), Form('port, or "auto"', write_active_port)]
@@ -88,8 +103,15 @@ Addresses = Annotated[tuple[Address, ...], Strict(False), Form("list of IP addre
 ExternalAddress = Annotated[str, PlainValidator(parse_external), Form('IP address, host name, "auto" or "none"', quote)]
 HostName = Annotated[str, PlainValidator(parse_host_name)]
 HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
+HttpsAddress = Annotated[str, PlainValidator(parse_https), Form("address that begins with https://", quote)]
+MailAddress = Annotated[str, PlainValidator(parse_mail), Form("mail address", quote)]
 NetworkKey = Annotated[Network, PlainValidator(parse_network)]
 Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
+SessionReuseFor = Annotated[
+    dict[NetworkKey, Literal["prefer", "require", "off"]],
+    Form('table: { "192.0.2.0/24" = "require" }', write_table),
+]
+ClientPatterns = Annotated[tuple[str, ...], Strict(False), Form("list of texts", write_list)]
 StateDirectory = Annotated[str, PlainValidator(parse_state), Form("path of a directory", quote)]
 Home = Annotated[str, PlainValidator(parse_home), Form("path of a directory", quote)]
 ReadableFile = Annotated[str, PlainValidator(parse_readable), Form("path of a file", quote)]
@@ -104,8 +126,3 @@ Access = Annotated[
 Prefix = Annotated[VirtualPath, PlainValidator(parse_prefix)]
 AccessByPath = Annotated[dict[Prefix, Access], Form('table: { "/incoming" = ["list", "create"] }', write_table)]
 Umask = Annotated[int, PlainValidator(parse_umask), Form('octal text: "022"', lambda mask: quote(f"{mask:03o}"))]
-SessionReuseFor = Annotated[
-    dict[NetworkKey, Literal["prefer", "require", "off"]],
-    Form('table: { "192.0.2.0/24" = "require" }', write_table),
-]
-ClientPatterns = Annotated[tuple[str, ...], Strict(False), Form("list of texts", write_list)]

@@ -262,18 +262,23 @@ def _conflicts(values: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterat
 
 def _pem_conflicts(tls: TlsOptions) -> Iterator[Conflict]:
     """Whether the files hold what they are named for; what it is worth is seen when TLS is set up."""
-    if tls.certificate is None:
-        return
+    if tls.certificate is not None:
+        yield from _pem_conflict(("tls",), tls.certificate, tls.key)
+    for index, one in enumerate(tls.certificates):
+        yield from _pem_conflict(("tls", "certificates", index), one.certificate, one.key)
+
+
+def _pem_conflict(where: Key, certificate: str, key: str | None) -> Iterator[Conflict]:
     for option, path, mark, what in (
-        ("certificate", tls.certificate, b"-----BEGIN CERTIFICATE-----", "certificate"),
-        ("key" if tls.key else "certificate", tls.key or tls.certificate, b"PRIVATE KEY-----", "private key"),
+        ("certificate", certificate, b"-----BEGIN CERTIFICATE-----", "certificate"),
+        ("key" if key else "certificate", key or certificate, b"PRIVATE KEY-----", "private key"),
     ):
         try:
             with open(path, "rb") as file:
                 if mark not in file.read(1024 * 1024):
-                    yield Conflict(("tls", option), f"the file {path} holds no {what} in PEM form")
+                    yield Conflict((*where, option), f"the file {path} holds no {what} in PEM form")
         except OSError as error:
-            yield Conflict(("tls", option), f"the file {path} cannot be read: {error.strerror}")
+            yield Conflict((*where, option), f"the file {path} cannot be read: {error.strerror}")
 
 
 # -- showing --------------------------------------------------------------------------------------------

@@ -112,6 +112,15 @@ def parse_size(value: object) -> int:
     return octets
 
 
+def parse_rate(value: object) -> int:
+    """Octets a second, written as a size; 0 is no limit."""
+    return 0 if value in (0, "0") and not isinstance(value, bool) else parse_size(value)
+
+
+def write_rate(octets: int) -> str:
+    return write_size(octets) if octets else "0"
+
+
 def write_size(octets: int) -> str:
     for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if octets >= factor and octets % factor == 0:
@@ -237,6 +246,20 @@ def parse_host_name(value: object) -> str:
     if not isinstance(value, str) or not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
         raise OptionError(f"{quote(value)} is not a host name")
     return value.lower()
+
+
+def parse_https(value: object) -> str:
+    """The address of something that is reached by HTTPS."""
+    if not isinstance(value, str) or not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
+        raise OptionError(f"{quote(value)} is not an address that begins with https://")
+    return value
+
+
+def parse_mail(value: object) -> str:
+    """A mail address, as far as one can tell without writing to it."""
+    if not isinstance(value, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
+        raise OptionError(f"{quote(value)} is not a mail address")
+    return value
 
 
 def parse_network(value: object) -> Network:
