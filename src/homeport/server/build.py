@@ -22,6 +22,7 @@ from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
 from homeport.data.address import Rule, Rules
 from homeport.data.destination import PrivatePort
+from homeport.data.throttle import Pace, Rates
 from homeport.events.bus import Bus
 from homeport.events.jsonlog import JsonLog
 from homeport.events.types import Warned
@@ -40,8 +41,8 @@ from .dataports import open_passive_ports, try_active_port
 from .homes import Homes
 from .listening import StartError, open_listeners
 from .operation import Parts
-
 from .protection import contexts_of, tls_policy_of
+
 Log = JsonLog | Xferlog
 ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
@@ -49,9 +50,7 @@ USERS_FILE = "users.sqlite"
 """The database of users in the state directory."""
 
 
-def build(
-    config: Config, events: Bus, clock: Clock | None = None, providers: ChooseProviders | None = None
-) -> Parts:
+def build(config: Config, events: Bus, clock: Clock | None = None, providers: ChooseProviders | None = None) -> Parts:
     """Open everything that *config* asks for. Raises StartError, and nothing is open then.
 
     *providers* gets the sources of accounts that follow from *config* and returns those that are asked.
@@ -96,10 +95,11 @@ def build(
             throttle=LoginThrottle(timing.monotonic),
             ports=ports,
             events=events,
-            tls=contexts_of(config, certification.store if certification is not None else None),
             storage_for=homes.storage_for,
+            tls=contexts_of(config, certification.store if certification is not None else None),
             policy=policy,
             clock=timing,
+            rates=rates_of(config, timing),
             stopping=stopping,
         )
         implicit_port = config.listen.implicit_tls_port
@@ -167,9 +167,7 @@ def state_directory(path: str) -> str:
     return path
 
 
-def _open_accounts(
-    config: Config, undo: ExitStack, clock: Clock, choose: ChooseProviders | None
-) -> Accounts:
+def _open_accounts(config: Config, undo: ExitStack, clock: Clock, choose: ChooseProviders | None) -> Accounts:
     """Those of the configuration, then those of the state directory, then everybody."""
     for name, home in [*((user.name, user.home) for user in config.users), ("anonymous", config.anonymous.home)]:
         if home is not None and not os.path.isdir(home):
@@ -214,6 +212,16 @@ def _facts(config: Config, policy: Policy) -> dict[str, object]:
         "external_origin": rules.external_origin if rules.external is not None else None,
         "sessions_limit": config.limits.sessions,
     }
+
+
+def rates_of(config: Config, clock: Clock) -> Rates:
+    """How fast transfers may be."""
+    rates = config.rates
+    return Rates(
+        server=Pace(rates.server_download, rates.server_upload),
+        session=Pace(rates.session_download, rates.session_upload),
+        clock=clock.monotonic,
+    )
 
 
 def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[Log, ...]:
@@ -262,12 +270,6 @@ def acme_authority(config: Config) -> Authority:
     return AcmeAuthority(order, acme_directory(config.server.state or "", options))
 
 
-def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
-    """The configured external address; a name is looked up once, at the start."""
-    external = config.data.external_address
-    if external in ("auto", "none"):
-        return None
-    try:
 def _open_implicit(config: Config) -> tuple[socket.socket, ...]:
     """The listening sockets of the port where TLS begins at once, if there is to be one."""
     if not config.listen.implicit_tls_port:
@@ -275,6 +277,12 @@ def _open_implicit(config: Config) -> tuple[socket.socket, ...]:
     return open_listeners(config.listen.addresses, config.listen.implicit_tls_port)
 
 
+def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
+    """The configured external address; a name is looked up once, at the start."""
+    external = config.data.external_address
+    if external in ("auto", "none"):
+        return None
+    try:
         return str(ip_address(external))
     except ValueError:
         pass

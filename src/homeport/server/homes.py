@@ -78,6 +78,9 @@ class Lease(Storage):
     def stat(self, path: VirtualPath) -> Entry:
         return self._storage.stat(path)
 
+    def resolve(self, path: VirtualPath) -> VirtualPath:
+        return self._storage.resolve(path)
+
     def scan(self, path: VirtualPath) -> Iterator[Entry]:
         return self._storage.scan(path)
 

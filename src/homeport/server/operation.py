@@ -78,9 +78,7 @@ class Operation:
         self._lock = threading.RLock()
         self._stops = False
         self._stopper: threading.Thread | None = None
-        self.addresses: tuple[tuple[str, int], ...] = tuple(
-            listener.getsockname()[:2] for listener in parts.listeners
-        )
+        self.addresses: tuple[tuple[str, int], ...] = tuple(listener.getsockname()[:2] for listener in parts.listeners)
         undo: list[Callable[[], object]] = [parts.close, *(listener.close for listener in parts.listeners)]
         try:
             self._threads = Threads()
@@ -88,12 +86,8 @@ class Operation:
             self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock)
             self._lobby = self.sessions.lobby
             undo.append(lambda: self._lobby.stop(GRACE))
-            self._admission = Admission(
-                parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock
-            )
-            self._door = Door(
-                parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic
-            )
+            self._admission = Admission(parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock)
+            self._door = Door(parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic)
             undo.append(self._door.close)
             self._console: Console | None = None
             if parts.console is not None:

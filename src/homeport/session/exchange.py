@@ -15,6 +15,7 @@ from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.tlsstream import Truncated
+from homeport.data.throttle import ThrottledStream
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
 from homeport.protocol.argument import HostPort
@@ -60,6 +61,10 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
             stream: Stream = protect(context, plan, connection)
         else:
             stream = PlainStream(connection)
+        throttles = session.throttles
+        throttle = throttles.upload if account.direction is Direction.UPLOAD else throttles.download
+        if throttle is not None:
+            stream = ThrottledStream(stream, throttle)
         result = run(plan, stream, context.watch, show=link.follow)
     finally:
         session.activity = None

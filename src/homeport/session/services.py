@@ -13,6 +13,7 @@ from homeport.accounts.providers import Accounts
 from homeport.data.address import Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
+from homeport.data.throttle import Rates
 from homeport.events.bus import Bus
 from homeport.net.tls import Contexts
 from homeport.storage.base import Storage
@@ -83,5 +84,7 @@ class Services:
     policy: Policy = field(default_factory=Policy)
     clock: Clock = field(default_factory=Clock)
     owners: Owners = field(default_factory=Owners)
+    rates: Rates = field(default_factory=Rates)
+    """How fast transfers may be."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: who waits for a delay waits on it."""

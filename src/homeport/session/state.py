@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from homeport.accounts.model import User
 from homeport.data.offer import Offer
+from homeport.data.throttle import NO_THROTTLES, Throttles
 from homeport.protocol.argument import HostPort, Representation
 from homeport.protocol.listing import DEFAULT_FACTS
 from homeport.protocol.path import ROOT, VirtualPath
@@ -72,6 +73,8 @@ class Session:
     """What a transfer under way does, as STAT shows it."""
     link: Link | None = None
     """Its data connection, once it is there."""
+    throttles: Throttles = NO_THROTTLES
+    """How fast its transfers may be."""
     inside: str | None = None
     """The client's address in its own network, where PORT has told one that is not the address it comes from."""
 
@@ -96,6 +99,7 @@ class Session:
         """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""
         self.name = None
         self.user = None
+        self.throttles = NO_THROTTLES
         if self.storage is not None:
             self.storage.close()
             self.storage = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from homeport.accounts.model import Attempt, Encryption, User
+from homeport.data.throttle import Pace
 from homeport.events.types import CloseReason, LoggedIn, LoginFailed
 from homeport.protocol.argument import HostName
 from homeport.protocol.reply import Code, Reply
@@ -68,6 +69,7 @@ def _log_in(context: Context, account: User, code: Code) -> Reply:
     services.throttle.succeeded(session.peer[0])
     session.user = account
     session.umask = account.umask
+    session.throttles = services.rates.throttles(account.name, Pace(account.download, account.upload))
     if not services.events.silent:
         services.events.publish(
             LoggedIn(
