@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from homeport.events.types import CloseReason
 
 
+_OF_NAMES = frozenset(
+    {Permission.DELETE, Permission.RENAME, Permission.MAKE_DIRECTORY, Permission.REMOVE_DIRECTORY}
+)
+"""Rights to do something to a name, even to that of a link; all others are about what it leads to."""
+
+
 class Context:
     """What a verb receives: its session, the services, and a way to speak. One per conversation."""
 
@@ -71,9 +77,23 @@ class Context:
             raise Refusal(Code.NOT_LOGGED_IN, "Please log in with USER and PASS")
         return user
 
+    def rights(self, path: VirtualPath, *, itself: bool = False) -> frozenset[Permission]:
+        """What the user may do at *path*: only what he may do there and where its links lead.
+
+        *itself*: the last name is meant as a name, and where it leads, if it is a link, does not matter.
+        """
+        user = self.user
+        rights = user.permissions(path)
+        if len(user.grants) > 1 and rights:
+            storage = self.storage
+            where = storage.resolve(path.parent).child(path.name) if itself else storage.resolve(path)
+            if where != path:
+                rights &= user.permissions(where)
+        return rights
+
     def permit(self, permission: Permission, path: VirtualPath) -> None:
         """Refuse with 550 unless the user has *permission* at *path*."""
-        if permission not in self.user.permissions(path):
+        if permission not in self.rights(path, itself=permission in _OF_NAMES):
             raise Refusal(Code.UNAVAILABLE, f"{path}: {PERMISSION_DENIED}")
 
 

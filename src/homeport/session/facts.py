@@ -30,7 +30,7 @@ class Describer:
         self._parent = parent
         self._lines = FactLines(facts, owner=owners.user, group=owners.group)
         self._wants_perm = "perm" in facts
-        self._rights = user.permissions(parent)
+        self._rights = context.rights(parent)
         self._same_rights = not any(
             grant.prefix.starts_with(parent) and grant.prefix != parent for grant in user.grants
         )
@@ -55,7 +55,7 @@ class Describer:
         return self._lines.entry(entry, _kind(entry), self._perm(entry, path) if self._wants_perm else "", path.text)
 
     def _perm(self, entry: Entry, path: VirtualPath) -> str:
-        rights = self._rights if self._same_rights else self._context.user.permissions(path)
+        rights = self._rights if self._same_rights else self._context.rights(path)
         may = self._context.storage.may(entry)
         if entry.kind is Kind.DIRECTORY:
             return self._directory(entry, path, rights, may)

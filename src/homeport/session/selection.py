@@ -84,7 +84,7 @@ class Selection:
             return
         for name in below:
             child = path.child(name)
-            if Permission.LIST not in context.user.permissions(child):
+            if Permission.LIST not in context.rights(child):
                 continue
             try:
                 scan = context.storage.scan(child)

@@ -125,7 +125,7 @@ class Access(Enum):
     """How a Writer starts."""
 
     CREATE = auto()
-    """A new file; AlreadyExists if the name is taken (STOU)."""
+    """A new file; AlreadyExists if the name is taken, be it in the meantime (STOU, and who may not overwrite)."""
     REPLACE = auto()
     """A new file, or a new content for an old one (STOR)."""
     APPEND = auto()
@@ -224,6 +224,14 @@ class Storage(abc.ABC):
     def stat(self, path: VirtualPath) -> Entry:
         """The object at *path*, links inside the root followed."""
 
+    def resolve(self, path: VirtualPath) -> VirtualPath:
+        """Where *path* leads when the links in it are followed; of names that are not there, where they would be.
+
+        For rights that hold from a path down: a link must not lead around them. Raises nothing; what cannot be told is
+        *path* itself. A storage without links need not have this.
+        """
+        return path
+
     @abc.abstractmethod
     def scan(self, path: VirtualPath) -> Iterator[Entry]:
         """The entries of a directory in no order, without "." and "..", constant memory.
@@ -248,7 +256,7 @@ class Storage(abc.ABC):
         With REPLACE and *offset* > 0 the first *offset* octets of what is there (the file, else the kept
         partial data) stay and what follows is replaced; BadOffset when that is shorter. *mode* is that of a new
         file, the umask already taken off; an old file keeps its own. The parent must exist. With an offset
-        APPEND is REPLACE (RFC 3659 §5.3), and CREATE is BadOffset: a new file has nothing that could stay.
+        APPEND is REPLACE (RFC 3659 §5.3), and CREATE goes on from kept partial data.
         """
 
     @abc.abstractmethod

@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -42,6 +42,7 @@ from .base import (
     Writer,
 )
 from .beneath import LIST, OBJECT, READ, Directory, Place, Root, open_root
+from .closed import ClosedRoot, real_path, within
 from .entries import KEY_OCTETS, Describer, LocalScan, text
 from .errors import Translating, translate
 from .identity import Identity
@@ -59,16 +60,24 @@ class LocalStorage(Storage):
 
     __slots__ = ("_describer", "_identity", "_read_only", "_root", "_through_proc", "_uploads")
 
-    def __init__(self, root: str | bytes, *, sync: bool = False, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        root: str | bytes,
+        *,
+        sync: bool = False,
+        key: bytes | None = None,
+        shut: Iterable[str | bytes] = (),
+    ) -> None:
         """Hold *root*, which must be a directory; NotFound, NotADirectory or AccessDenied.
 
         *sync*: a commit returns when file and name are on stable storage. *key* makes the unique tokens of entries,
         which are the same in all storages with the same key; None is a random one. The process's user of this moment
-        is the one whose rights count in `may`.
+        is the one whose rights count in `may`. What lies at the host's paths *shut* is nobody's business: AccessDenied
+        for it, and for a *root* within it.
         """
         octets = os.fsencode(root)
         with Translating(None):
-            self._root: Root = open_root(octets)
+            self._root: Root = _open(octets, shut)
         self._describer = Describer(secrets.token_bytes(KEY_OCTETS) if key is None else key)
         self._identity = Identity.current()
         self._through_proc = _through_proc()
@@ -80,6 +89,44 @@ class LocalStorage(Storage):
         with Translating(path):
             status, link = self._root.status(octets)
         return self._describer.entry(path.name, status, None if link is None else text(link))
+
+    def resolve(self, path: VirtualPath) -> VirtualPath:
+        octets, names = _octets(path), path.names
+        root = self._real_path(b".")
+        if root is None:
+            return path
+        beyond = len(names)
+        while beyond:
+            try:
+                real = self._real_path(octets)
+            except FileNotFoundError:
+                real = self._real_place(octets)
+            except OSError:
+                real = None
+            if real is not None:
+                there = real[len(root.rstrip(b"/")) :].strip(b"/") if within(real, root) else octets
+                return VirtualPath("/" + "/".join([text(there), *names[beyond:]]))
+            # Of a name that is not there, what counts is where its directory is.
+            octets = octets.rpartition(b"/")[0] or b"."
+            beyond -= 1
+        return path
+
+    def _real_path(self, octets: bytes) -> bytes | None:
+        descriptor = self._root.open(octets, OBJECT)
+        try:
+            return real_path(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _real_place(self, octets: bytes) -> bytes | None:
+        """Of a link that leads to nothing: an upload would make what it names."""
+        try:
+            place = self._root.locate(octets, follow=True)
+        except OSError:
+            return None
+        with place.directory as directory:
+            real = None if directory.descriptor is None else real_path(directory.descriptor)
+            return None if real is None else os.path.join(real, place.name)
 
     def scan(self, path: VirtualPath) -> Iterator[Entry]:
         octets = _existing(path)
@@ -285,6 +332,16 @@ class LocalStorage(Storage):
             yield b"/proc/self/fd/%d" % descriptor if self._through_proc else descriptor, status
         finally:
             os.close(descriptor)
+
+
+def _open(octets: bytes, shut: Iterable[str | bytes]) -> Root:
+    real = os.path.realpath(octets)
+    places = [os.path.realpath(os.fsencode(place)) for place in shut]
+    if any(within(real, place) for place in places):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    inside = [place for place in places if within(place, real)]
+    root = open_root(octets)
+    return ClosedRoot(root, octets, inside) if inside else root
 
 
 @cache

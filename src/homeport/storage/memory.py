@@ -223,13 +223,17 @@ class MemoryStorage(Storage):
     def _create(
         self, path: VirtualPath, directory: _Directory, node: _File | _Directory | None, offset: int, mode: int
     ) -> Writer:
-        if offset:
-            raise BadOffset(path)
         if node is not None or path.name in directory.creating:
             raise AlreadyExists(path)
+        kept = directory.partials.get(path.name, b"")
+        if offset > len(kept):
+            raise BadOffset(path)
         _demand(directory, 0o300, path)
+        if offset:
+            del directory.partials[path.name]
+            self._used -= len(kept) - offset
         directory.creating.add(path.name)
-        return MemoryWriter(self, path, directory, Access.CREATE, mode & 0o777, b"", None)
+        return MemoryWriter(self, path, directory, Access.CREATE, mode & 0o777, kept[:offset], None)
 
     def _rewrite(self, path: VirtualPath, directory: _Directory, old: _File, access: Access, offset: int) -> Writer:
         size = len(old.content)

@@ -67,9 +67,14 @@ class Uploads:
             raise
 
     def _create(self, path: VirtualPath, place: Place, offset: int, mode: int) -> Writer:
-        if offset:
-            raise BadOffset(path)
         directory = place.directory
+        if offset:
+            if place.status is not None:
+                raise AlreadyExists(path)
+            writer = self._resume(path, place, offset, mode, exclusive=True)
+            if writer is None:
+                raise BadOffset(path)
+            return writer
         temporary = creation_name(place.name)
         with ExitStack() as undo:
             descriptor = self._reserve(directory, temporary)
@@ -161,7 +166,9 @@ class Uploads:
                 return descriptor
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _resume(self, path: VirtualPath, place: Place, offset: int, mode: int) -> Writer | None:
+    def _resume(
+        self, path: VirtualPath, place: Place, offset: int, mode: int, *, exclusive: bool = False
+    ) -> Writer | None:
         """Go on from kept partial data; None when there are none."""
         directory = place.directory
         held = directory.descriptor
@@ -186,7 +193,9 @@ class Uploads:
             os.lseek(descriptor, start, os.SEEK_SET)
             _set_mode(descriptor, mode)
             undo.pop_all()
-        ending = Beside(descriptor, temporary, directory, place.name, resumed=start, sync=self._sync)
+        ending = Beside(
+            descriptor, temporary, directory, place.name, exclusive=exclusive, resumed=start, sync=self._sync
+        )
         return LocalWriter(path, descriptor, start, ending)
 
     def _extend(self, path: VirtualPath, place: Place, offset: int) -> Writer:

@@ -295,9 +295,31 @@ class StorageContract:
         assert get(storage, "/file") == b"stored meanwhile"
         assert names(storage) == ["file"]
 
-    def test_create_has_no_offset(self, storage: Storage) -> None:
+    def test_create_has_an_offset_only_in_what_was_kept(self, storage: Storage) -> None:
         with pytest.raises(BadOffset):
             storage.open_write(path("/file"), Access.CREATE, 1)
+        with storage.open_write(path("/file"), Access.CREATE) as writer:
+            writer.write(memoryview(b"kept"))
+            writer.abort(keep=True)
+        with pytest.raises(BadOffset):
+            storage.open_write(path("/file"), Access.CREATE, 5)
+        with storage.open_write(path("/file"), Access.CREATE, 3) as writer:
+            writer.write(memoryview(b"new"))
+            writer.commit()
+        assert get(storage, "/file") == b"kepnew"
+        with pytest.raises(AlreadyExists):
+            storage.open_write(path("/file"), Access.CREATE, 1)
+
+    def test_create_that_goes_on_does_not_replace_what_came_meanwhile(self, storage: Storage) -> None:
+        with storage.open_write(path("/file"), Access.CREATE) as writer:
+            writer.write(memoryview(b"kept"))
+            writer.abort(keep=True)
+        with storage.open_write(path("/file"), Access.CREATE, 4) as writer:
+            put(storage, "/file", b"stored meanwhile")
+            with pytest.raises(AlreadyExists):
+                writer.commit()
+        assert get(storage, "/file") == b"stored meanwhile"
+        assert names(storage) == ["file"]
 
     @pytest.mark.standard("959-4.1.3-STOU")
     def test_one_of_many_creates_one_name(self, storage: Storage) -> None:

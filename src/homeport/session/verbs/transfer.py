@@ -17,7 +17,7 @@ from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import Account, completed, exchange
-from homeport.session.refusal import Refusal
+from homeport.session.refusal import PERMISSION_DENIED, Refusal
 from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Writer
 
 _EITHER = frozenset({Permission.CREATE, Permission.OVERWRITE})
@@ -47,23 +47,27 @@ def retr(context: Context, path: VirtualPath) -> Reply:
 def stor(context: Context, path: VirtualPath) -> Reply:
     """STOR: a new file, or a new content for an old one; with REST the octets before the offset stay."""
     offset = context.session.take_restart()
-    if not offset and context.user.permissions(path) >= _EITHER:
+    rights = context.rights(path)
+    if not offset and rights >= _EITHER:
         # Whether the name is there makes no difference then: one look less at the disk for nearly all uploads.
         return _upload(context, path, Access.REPLACE, 0, existing=False)
-    existing = _existing(context, path)
+    existing = _existing(context, path, rights & _EITHER)
     context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
-    return _upload(context, path, Access.REPLACE, offset, existing=existing)
+    # What is new for somebody who may not overwrite must be new at the end of the transfer, too.
+    access = Access.REPLACE if existing or Permission.OVERWRITE in rights else Access.CREATE
+    return _upload(context, path, access, offset, existing=existing)
 
 
 def appe(context: Context, path: VirtualPath) -> Reply:
     """APPE: at the end of the file, or a new one. After REST it acts like STOR (RFC 3659 §5.3)."""
     offset = context.session.take_restart()
-    existing = _existing(context, path)
-    if offset:
-        context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
-        return _upload(context, path, Access.REPLACE, offset, existing=existing)
-    context.permit(Permission.APPEND if existing else Permission.CREATE, path)
-    return _upload(context, path, Access.APPEND, 0, existing=existing)
+    rights = context.rights(path)
+    change = Permission.OVERWRITE if offset else Permission.APPEND
+    existing = _existing(context, path, rights & {Permission.CREATE, change})
+    context.permit(change if existing else Permission.CREATE, path)
+    if not existing and Permission.OVERWRITE not in rights:
+        return _upload(context, path, Access.CREATE, offset or context.storage.partial_size(path) or 0, existing=False)
+    return _upload(context, path, Access.REPLACE if offset else Access.APPEND, offset, existing=existing)
 
 
 def stou(context: Context, hint: VirtualPath | None) -> Reply:
@@ -86,7 +90,10 @@ def stou(context: Context, hint: VirtualPath | None) -> Reply:
     raise Refusal(Code.FILE_BUSY, "No unique name was found, try again")
 
 
-def _existing(context: Context, path: VirtualPath) -> bool:
+def _existing(context: Context, path: VirtualPath, rights: frozenset[Permission]) -> bool:
+    """Whether there is a file; not for somebody who has none of the *rights* that matter to learn."""
+    if not rights:
+        raise Refusal(Code.UNAVAILABLE, f"{path}: {PERMISSION_DENIED}")
     try:
         return context.storage.stat(path).kind is not Kind.DIRECTORY
     except NotFound:

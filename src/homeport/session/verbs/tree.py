@@ -16,7 +16,7 @@ def cwd(context: Context, path: VirtualPath) -> Reply:
 
     Any right below it is enough to enter: an incoming directory may be one that can be written and not listed.
     """
-    if not context.user.permissions(path):
+    if not context.rights(path):
         raise Refusal(Code.UNAVAILABLE, f"{path}: {PERMISSION_DENIED}")
     entry = context.storage.stat(path)
     if entry.kind is not Kind.DIRECTORY:
@@ -75,6 +75,7 @@ def rnto(context: Context, target: VirtualPath) -> Reply:
     if source is None:
         raise Refusal(Code.BAD_SEQUENCE, "Please send RNFR first")
     storage = context.storage
+    _check_rights(context, source, target)
     if source != target and _exists(storage, target):
         context.permit(Permission.OVERWRITE, target)
     if target.starts_with(source) and target != source:
@@ -91,6 +92,22 @@ def rnto(context: Context, target: VirtualPath) -> Reply:
         )
     )
     return Reply(Code.FILE_ACTION_OK, f"{source} is now {target}")
+
+
+def _check_rights(context: Context, source: VirtualPath, target: VirtualPath) -> None:
+    """A rename must not be a way around rights that hold from a path down.
+
+    Nothing goes to where the user may do more with it; and nothing goes away from above a place that has rights of its
+    own, or comes to lie above one.
+    """
+    grants = context.user.grants
+    if len(grants) < 2:
+        return
+    ends = [context.storage.resolve(path.parent).child(path.name) for path in (source, target)]
+    if any(grant.prefix not in ends and grant.prefix.starts_with(end) for grant in grants for end in ends):
+        raise Refusal(Code.UNAVAILABLE, f"{source}: {PERMISSION_DENIED}")
+    if not context.rights(target, itself=True) <= context.rights(source, itself=True):
+        raise Refusal(Code.UNAVAILABLE, f"{target}: {PERMISSION_DENIED}")
 
 
 def _exists(storage: Storage, path: VirtualPath) -> bool:
