@@ -107,7 +107,7 @@ def expiry_text(status: Status) -> str:
 
 def _runs_out(status: Status) -> str:
     date = f"{status.expires:%Y-%m-%d}"
-    days = status.days_left
     if status.left <= timedelta(0):
         return f"ran out on {date}"
+    days = round(status.left / _DAY)
     return f"runs out on {date}, in {'less than a day' if days == 0 else f'{days} day' + ('s' if days > 1 else '')}"
