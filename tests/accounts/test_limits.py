@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from homeport.accounts.limits import DECAY, LONGEST_DELAY, PACE, Full, LoginThrottle, SessionLimits, network_of
 
 HERE = "192.0.2.7"
+NAME = "bob"
 THERE = "198.51.100.1"
 
 
@@ -117,15 +118,16 @@ def test_delays_grow_with_the_failures() -> None:
     for _ in range(8):
         delay = throttle.delay(HERE)
         waited.append(delay)
+        assert delay is not None
         clock.now += delay
-        throttle.failed(HERE)
+        throttle.failed(HERE, NAME)
     assert waited == [*PACE, 5.0, 5.0]
     assert throttle.delay(THERE) == 0.0
 
 
 def test_failed_tells_when_the_next_login_is_looked_at() -> None:
     throttle = LoginThrottle(Clock())
-    assert throttle.failed(HERE) == 0.5
+    assert throttle.failed(HERE, NAME) == 0.5
     assert throttle.delay(HERE) == 0.5
 
 
@@ -133,7 +135,7 @@ def test_who_types_slowly_waits_for_nothing() -> None:
     clock = Clock()
     throttle = LoginThrottle(clock)
     for _ in range(6):
-        throttle.failed(HERE)
+        throttle.failed(HERE, NAME)
         clock.now += 6.0
         assert throttle.delay(HERE) == 0.0
 
@@ -141,38 +143,45 @@ def test_who_types_slowly_waits_for_nothing() -> None:
 def test_hanging_up_and_coming_back_gains_nothing() -> None:
     throttle = LoginThrottle(Clock())
     for _ in range(3):
-        throttle.failed(HERE)
+        throttle.failed(HERE, NAME)
     assert throttle.delay(HERE) == 2.0
     assert throttle.delay(HERE) == 4.0  # the turn after that one
 
 
-def test_many_at_once_take_turns_and_none_waits_for_ever() -> None:
+def test_many_at_once_take_turns_and_those_who_would_wait_too_long_have_none() -> None:
     throttle = LoginThrottle(Clock())
     for _ in range(10):
-        throttle.failed(HERE)
+        throttle.failed(HERE, NAME)
     delays = [throttle.delay(HERE) for _ in range(50)]
-    assert delays[:3] == [5.0, 10.0, 15.0]
-    assert max(delays) == LONGEST_DELAY
+    assert delays == [5.0, 10.0, 15.0, 20.0, 25.0, LONGEST_DELAY, *[None] * 44]
 
 
 def test_a_success_takes_back_one_failure() -> None:
     throttle = LoginThrottle(Clock())
     for _ in range(3):
-        throttle.failed(HERE)
-    throttle.succeeded(HERE)
-    assert throttle.failed(HERE) == 2.0
+        throttle.failed(HERE, NAME)
+    throttle.succeeded(HERE, NAME)
+    assert throttle.failed(HERE, NAME) == 2.0
     for _ in range(3):
-        throttle.succeeded(HERE)
+        throttle.succeeded(HERE, NAME)
     assert (len(throttle), throttle.delay(HERE)) == (0, 0.0)
-    throttle.succeeded(HERE)
-    assert throttle.failed(HERE) == 0.5
+    throttle.succeeded(HERE, NAME)
+    assert throttle.failed(HERE, NAME) == 0.5
+
+
+def test_a_success_takes_back_no_failure_of_another_name() -> None:
+    throttle = LoginThrottle(Clock())
+    for _ in range(3):
+        throttle.failed(HERE, NAME)
+        throttle.succeeded(HERE, "another")
+    assert throttle.delay(HERE) == 2.0
 
 
 def test_failures_are_forgotten_one_by_one() -> None:
     clock = Clock()
     throttle = LoginThrottle(clock)
     for _ in range(4):
-        throttle.failed(HERE)
+        throttle.failed(HERE, NAME)
     clock.now += 2 * DECAY
     assert throttle.delay(HERE) == 0.0
     assert throttle.delay(HERE) == PACE[2]
@@ -183,14 +192,14 @@ def test_failures_are_forgotten_one_by_one() -> None:
 
 def test_an_ipv6_host_cannot_escape_by_another_address() -> None:
     throttle = LoginThrottle(Clock())
-    throttle.failed("2001:db8::1")
+    throttle.failed("2001:db8::1", NAME)
     assert throttle.delay("2001:db8::2") == 0.5
 
 
 def test_memory_is_bounded_and_the_oldest_failure_goes() -> None:
     throttle = LoginThrottle(Clock(), capacity=3)
     for number in (1, 2, 3, 1, 4):
-        throttle.failed(f"192.0.2.{number}")
+        throttle.failed(f"192.0.2.{number}", NAME)
     assert len(throttle) == 3
     assert throttle.delay("192.0.2.2") == 0.0
     assert throttle.delay("192.0.2.1") == 1.0
@@ -204,11 +213,12 @@ def test_whatever_happens_delays_stay_within_bounds(events: list[tuple[str, int]
         address = f"192.0.2.{number}"
         match event:
             case "delay":
-                assert 0.0 <= throttle.delay(address) <= LONGEST_DELAY
+                delay = throttle.delay(address)
+                assert delay is None or 0.0 <= delay <= LONGEST_DELAY
             case "failed":
-                assert 0.0 < throttle.failed(address) <= LONGEST_DELAY
+                assert 0.0 < throttle.failed(address, NAME) <= LONGEST_DELAY
             case "succeeded":
-                throttle.succeeded(address)
+                throttle.succeeded(address, NAME)
             case _:
                 clock.now += number * 20.0
         assert len(throttle) <= 2

@@ -71,7 +71,7 @@ PACE = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
 DECAY = 60.0
 """After so many seconds one failure is forgotten."""
 LONGEST_DELAY = 30.0
-"""Nobody waits longer, however many try at once."""
+"""Nobody waits longer: however many try at once, those whose turn would come later have none."""
 NETWORKS = 10_000
 """So many networks are remembered at most; those whose last failure is longest ago go first."""
 
@@ -79,12 +79,17 @@ NETWORKS = 10_000
 class _Record:
     """What is held against a network: failures as they were at `at`, and when its next login may be looked at."""
 
-    __slots__ = ("at", "failures", "turn")
+    __slots__ = ("at", "names", "turn")
 
     def __init__(self, now: float) -> None:
-        self.failures = 0
+        self.names: list[int] = []
+        """For each failure, the oldest first, a hash of the name that was tried: the name itself may be long."""
         self.at = now
         self.turn = now
+
+    @property
+    def failures(self) -> int:
+        return len(self.names)
 
 
 class LoginThrottle:
@@ -93,8 +98,8 @@ class LoginThrottle:
     Each login takes its turn with `delay` before its password is looked at. To wait *before* the check is what counts:
     a client that was made to wait after it could hang up and come back. Turns of one network follow each other
     at the pace of its failures, so that many connections at once gain nothing; somebody who types slowly waits for
-    nothing. A success takes back one failure, not all of them: an account of one's own must not buy free guesses
-    at another's.
+    nothing. A success takes back one failure of the same name: an account of one's own, or the anonymous one, must not
+    buy free guesses at another's.
     """
 
     __slots__ = ("_capacity", "_clock", "_lock", "_records")
@@ -105,8 +110,11 @@ class LoginThrottle:
         self._lock = threading.Lock()
         self._records: OrderedDict[str | bytes, _Record] = OrderedDict()
 
-    def delay(self, address: str) -> float:
-        """Take a turn: the seconds that a login from *address* must wait before it is looked at."""
+    def delay(self, address: str) -> float | None:
+        """Take a turn: the seconds that a login from *address* must wait before it is looked at.
+
+        None: so many wait already that it is not to be looked at.
+        """
         if not self._records:
             return 0.0  # nobody has failed: the way of nearly all logins
         network = network_of(address)
@@ -115,12 +123,14 @@ class LoginThrottle:
             if record is None:
                 return 0.0
             now = self._clock()
-            turn = min(max(now, record.turn), now + LONGEST_DELAY)
+            turn = max(now, record.turn)
+            if turn - now > LONGEST_DELAY:
+                return None
             record.turn = turn + _pace(record.failures)
             return turn - now
 
-    def failed(self, address: str) -> float:
-        """Hold one more failure against *address*: the seconds until its next login is looked at."""
+    def failed(self, address: str, name: str) -> float:
+        """Hold one more failure, as *name*, against *address*: the seconds until its next login is looked at."""
         network = network_of(address)
         with self._lock:
             record = self._recall(network)
@@ -129,21 +139,22 @@ class LoginThrottle:
                 record = self._records[network] = _Record(now)
                 while len(self._records) > self._capacity:
                     self._records.popitem(last=False)
-            record.failures = min(record.failures + 1, len(PACE))
+            if record.failures < len(PACE):
+                record.names.append(hash(name))
             record.at = now
             record.turn = max(record.turn, now + _pace(record.failures))
             self._records.move_to_end(network)
             return min(record.turn - now, LONGEST_DELAY)
 
-    def succeeded(self, address: str) -> None:
-        """Take back one failure of *address*."""
+    def succeeded(self, address: str, name: str) -> None:
+        """Take back one failure of *address* as *name*, if there is any."""
         if not self._records:
             return
         network = network_of(address)
         with self._lock:
             record = self._recall(network)
-            if record is not None:
-                record.failures -= 1
+            if record is not None and hash(name) in record.names:
+                record.names.remove(hash(name))
                 record.turn = min(record.turn, self._clock() + _pace(record.failures))
                 if record.failures == 0:
                     del self._records[network]
@@ -161,7 +172,7 @@ class LoginThrottle:
         if healed >= record.failures:
             del self._records[network]
             return None
-        record.failures -= healed
+        del record.names[:healed]
         record.at += healed * DECAY
         return record
 

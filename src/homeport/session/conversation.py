@@ -25,6 +25,7 @@ from homeport.events.types import (
 )
 from homeport.net.layer import HandshakeError, NoCertificate, NotTls
 from homeport.protocol.command import Command
+from homeport.protocol.grammar import GRAMMAR
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import LineTooLong
 
@@ -378,7 +379,9 @@ def _verb_of(line: bytes | LineTooLong) -> bytes:
 
 
 def _shown(command: Command) -> str:
-    """The command for a log: a password never stands in one."""
+    """The command for a log: a password never stands in one, and what is not understood might be a password."""
     if command.verb in ("PASS", "ACCT", "ADAT"):
         return f"{command.verb} ****"
+    if command.verb not in GRAMMAR:
+        return "****"
     return command.verb if command.argument is None else f"{command.verb} {command.argument}"

@@ -43,6 +43,8 @@ def password(context: Context, secret: str) -> Reply:
     address = session.peer[0]
     # Slowed for the address that fails, and for nobody else (RFC 2577 §5).
     delay = services.throttle.delay(address)
+    if delay is None:
+        return _turned_away(context, name)
     if delay > 0:
         services.stopping.wait(delay)
     names = _certificate_names(session)
@@ -66,7 +68,7 @@ def _log_in(context: Context, account: User, code: Code) -> Reply:
         session.storage = services.storage_for(account)
     except StorageError:
         return _failed(context, account.name, f"the home directory {account.home} cannot be opened")
-    services.throttle.succeeded(session.peer[0])
+    services.throttle.succeeded(session.peer[0], account.name)
     session.user = account
     session.umask = account.umask
     session.throttles = services.rates.throttles(account.name, Pace(account.download, account.upload))
@@ -86,7 +88,7 @@ def _log_in(context: Context, account: User, code: Code) -> Reply:
 def _failed(context: Context, name: str, reason: str) -> Reply:
     session, services = context.session, context.services
     session.failures += 1
-    services.throttle.failed(session.peer[0])
+    services.throttle.failed(session.peer[0], name)
     services.events.publish(
         LoginFailed(at=services.clock.time(), session=session.number, peer=session.peer, user=name, reason=reason)
     )
@@ -94,6 +96,22 @@ def _failed(context: Context, name: str, reason: str) -> Reply:
         context.closing = CloseReason.FAILURES
         return Reply(Code.SERVICE_CLOSING, "Too many failed logins")
     return Reply(Code.NOT_LOGGED_IN, "Login incorrect")
+
+
+def _turned_away(context: Context, name: str) -> Reply:
+    """Whoever tries with many connections at once is not made to wait with all of them, but is not heard either."""
+    session, services = context.session, context.services
+    services.events.publish(
+        LoginFailed(
+            at=services.clock.time(),
+            session=session.number,
+            peer=session.peer,
+            user=name,
+            reason="too many logins at once from where logins have failed; it was not looked at",
+        )
+    )
+    context.closing = CloseReason.FAILURES
+    return Reply(Code.SERVICE_CLOSING, "Too many logins from your address at once; try again later")
 
 
 def _welcome(account: User) -> str:

@@ -14,6 +14,9 @@ from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 
 
+_IDLE_DIGITS = 9
+
+
 @dataclass(frozen=True, slots=True)
 class _Service:
     run: Callable[[Context, str], Reply]
@@ -97,7 +100,10 @@ def _umask(context: Context, argument: str) -> Reply:
 def _idle(context: Context, argument: str) -> Reply:
     session, policy = context.session, context.services.policy
     if argument:
-        if not (argument.isascii() and argument.isdigit()) or not 1 <= int(argument[:9]) <= policy.idle_seconds_most:
+        # Digits of any length: nothing is made of more of them than the longest time has.
+        if not (argument.isascii() and argument.isdigit() and len(argument) <= _IDLE_DIGITS) or not (
+            1 <= int(argument) <= policy.idle_seconds_most
+        ):
             raise ArgumentError(f"SITE IDLE takes seconds from 1 to {policy.idle_seconds_most:g}")
         session.idle = float(argument)
     seconds = policy.idle_seconds if session.idle is None else session.idle
