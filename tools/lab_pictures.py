@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.lab.clients import NO_CONTROL, Mode
-from tests.lab.layout import RANGE, Layout
+from tests.lab.layout import RANGE, Layout, Side
 from tests.lab.scenarios import SCENARIOS, Cell, Scenario
 from tests.lab.topology import Lab
 
@@ -32,6 +32,7 @@ SHOWN: dict[str, tuple[str, Mode, str]] = {
     "forwarded": ("15", Mode.PASV, "Ports forwarded and the right address announced"),
     "gateway": ("18", Mode.PASV, "The server's router reads FTP"),
     "gateway-misled": ("19", Mode.PASV, "It reads FTP, and finds the outside address already there"),
+    "encrypted": ("28", Mode.EPSV, "It reads FTP, and cannot read what is encrypted"),
     "carrier": ("24", Mode.EPSV, "The server behind its provider's NAT"),
     "neighbour": ("32", Mode.PASV, "A client in the server's own network"),
     "hairpin": ("34", Mode.PASV, "The same client by way of the router"),
@@ -133,7 +134,14 @@ class _Script:
             stop = self.road.at("server_carrier" if "server_carrier" in self.road.names else "server_router")
             return (Step(0, stop, f"connects to {host} port {port}: refused", Line.FAIL),)
         first = Step(0, end, f"connects to {host} port {port}: the control connection")
-        return (first, *(self._passive(host) if self.mode.passive else self._active()))
+        begin = (
+            [first, Step(0, end, "AUTH TLS: nobody on the way can read what follows")] if self.scenario.tls else [first]
+        )
+        return (*begin, *(self._passive(host) if self.mode.passive else self._active()))
+
+    def _reads(self, side: Side) -> bool:
+        """Whether the router of *side* reads what is said on the control connection."""
+        return side.gateway and not self.scenario.tls
 
     def _target(self) -> str:
         lab = self.road.lab
@@ -156,7 +164,7 @@ class _Script:
             )
         told = self._announced()
         answer = [Step(end, 0, f"227 ({_numbers(told, port)})")]
-        if self.scenario.layout.server_side.gateway and told == self.road.lab.inside:
+        if self._reads(self.scenario.layout.server_side) and told == self.road.lab.inside:
             router = self.road.at("server_router")
             told = self.road.lab.outside
             answer = [
@@ -199,7 +207,7 @@ class _Script:
         port = RANGE[0] if self.scenario.layout.client_side.forwards else _CLIENT_PORT
         own = lab.client6 if self.scenario.family == 6 else lab.client4
         asks = [Step(0, end, self._request(own, port))]
-        if self.scenario.layout.client_side.gateway and self.scenario.family == 4:
+        if self._reads(self.scenario.layout.client_side) and self.scenario.family == 4:
             router = self.road.at("client_router")
             asks = [
                 Step(0, router, self._request(own, port)),

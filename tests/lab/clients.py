@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 
+from homeport.testing import channel
 from homeport.testing.client import Client
 
 OCTETS = 20_000
@@ -57,6 +58,8 @@ class Ends:
     """The client's own IPv4 address: what PORT names over IPv6 too, for want of anything else."""
     listen: range | None = None
     """The ports to listen at in active mode; None is any."""
+    tls: bool = False
+    """Whether both connections are encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ def transfer(ends: Ends, mode: Mode) -> Outcome:
     except (ConnectionRefusedError, TimeoutError):
         return Outcome(NO_CONTROL)
     with client:
+        if ends.tls:
+            client.protect()
         client.login(mode.user, PASSWORD)
         client.ask("TYPE I", 200)
         first = _one(client, ends, mode, f"RETR {FILE}", None)
@@ -113,7 +118,7 @@ def _passive(client: Client, mode: Mode, line: str, upload: bytes | None, closin
     deadline = time.monotonic() + PATIENCE
     while word is None:
         left = max(deadline - time.monotonic(), 0.0)
-        readable, writable, _ = select.select([client._control], [data], [], left)
+        readable, writable, _ = select.select([client.control], [data], [], left)
         if writable:
             word = _word(data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         elif readable or not left:
@@ -162,7 +167,7 @@ def _active(client: Client, ends: Ends, mode: Mode, line: str, upload: bytes | N
             if not reply.preliminary:
                 return Outcome(str(reply.code), str(reply))
         else:
-            select.select([listener, client._control], [], [], max(deadline - time.monotonic(), 0.0))
+            select.select([listener, client.control], [], [], max(deadline - time.monotonic(), 0.0))
         if time.monotonic() > deadline:
             raise TimeoutError("neither a data connection nor a reply")
     data = closing.enter_context(listener.accept()[0])
@@ -186,17 +191,14 @@ def _listener(own: str, ports: range | None) -> socket.socket:
 
 
 def _move(client: Client, data: socket.socket, upload: bytes | None) -> Outcome:
-    data.settimeout(PATIENCE)
-    moved = 0
-    try:
-        if upload is None:
-            while chunk := data.recv(65536):
-                moved += len(chunk)
-        else:
-            data.sendall(upload)
-            moved = len(upload)
-    except (ConnectionResetError, BrokenPipeError):
-        pass  # whatever the reason is, the final reply tells it
+    if client.private:
+        data = client.secure(data)
+    # Whatever may break here, the final reply tells it.
+    if upload is None:
+        moved = len(channel.receive(data, PATIENCE)[0])
+    else:
+        channel.send(data, upload, PATIENCE)
+        moved = len(upload)
     data.close()
     final = client.final()
     if final.code != 226:

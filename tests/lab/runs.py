@@ -130,6 +130,8 @@ def config(scenario: Scenario, lab: Lab, directory: Path) -> homeport.Config:
             "listen": {"addresses": ["0.0.0.0", "::"], "port": 21},
             "data": data,
             "limits": {"data": WAIT, "sessions_per_address": 0},
+            # What is in the state directory is a certificate, made when the server starts.
+            "server": {"state": f"{directory}-state"} if scenario.tls else {},
             "log": {"console": False},
             "users": users,
         }
@@ -146,7 +148,7 @@ def ends_of(scenario: Scenario, lab: Lab) -> Ends:
         host, port = lab.outside, lab.port
     own4 = lab.neighbour4 if neighbour else lab.client4
     listen = RANGE if lab.layout.client_side.forwards and not neighbour else None
-    return Ends(host, port, own4, listen)
+    return Ends(host, port, own4, listen, scenario.tls)
 
 
 def _found(outcome: Outcome, mode: Mode, events: Sequence[Event]) -> Found:

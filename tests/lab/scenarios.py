@@ -45,6 +45,8 @@ class Scenario:
     data: Mapping[str, object] = field(default_factory=dict)
     """What else is set in [data]."""
     family: Literal[4, 6] = 4
+    tls: bool = False
+    """Whether the client encrypts both connections."""
     origin: Literal["client", "neighbour"] = "client"
     """Who connects: the client out on the internet, or a neighbour in the server's own network."""
     inside: bool = False
@@ -64,6 +66,8 @@ BOTH = "refused: private-announced [Forward the passive range]"
 WRONG = "unreachable: nothing-arrived [Check that 203.0.113.199]"
 MISLED = "refused: nothing-arrived [FTP helper (ALG)]"
 PRIVATE = "refused: private-requested"
+PRIVATE_UNREAD = "refused: private-requested [It cannot read the address: the connection is encrypted]"
+UNREAD = "refused: nothing-arrived [encrypted, so that no router can read the port]"
 PRIVATE_QUIET = "timeout: private-requested"
 NOT_DIALLED = "504: private-requested"
 TURNED = "425: stranger"
@@ -83,6 +87,7 @@ _PUBLIC = "A server with a public address"
 _HOME = "A server behind a router"
 _GATEWAYS = "Routers that read FTP"
 _CARRIER = "Carrier-grade NAT, and other ports"
+_TLS = "Encrypted, so that no router can read"
 _LOCAL = "Clients in the server's own network"
 _SIX = "IPv6"
 _ONE = "One passive port"
@@ -99,11 +104,12 @@ def _row(
     external: External = "none",
     data: Mapping[str, object] | None = None,
     family: Literal[4, 6] = 4,
+    tls: bool = False,
     inside: bool = False,
 ) -> Scenario:
     origin: Literal["client", "neighbour"] = "neighbour" if layout.lan2 else "client"
     found = tuple(map(Cell.parse, cells))
-    return Scenario(f"{number:02d}", title, layout, found, group, external, data or {}, family, origin, inside)
+    return Scenario(f"{number:02d}", title, layout, found, group, external, data or {}, family, tls, origin, inside)
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -160,6 +166,15 @@ SCENARIOS: tuple[Scenario, ...] = (
          Layout("nat", "nat_alt"), PASSIVE_ONLY, external="right"),
     _row(_CARRIER, 26, "The same, and the client's router has an ALG, which looks at port 21 only",
          Layout("nat_alg", "nat_alt"), PASSIVE_ONLY, external="right"),
+
+    _row(_TLS, 27, "Client's router with ALG, server public", Layout("nat_alg", "public"),
+         (OK, OK, OK, PRIVATE_UNREAD, PRIVATE_UNREAD), tls=True),
+    _row(_TLS, 28, "Server's router with ALG, 21 forwarded, no external address set", Layout("public", "nat_21_alg"),
+         (UNREAD, INSIDE, BOTH, OK, OK), tls=True),
+    _row(_TLS, 29, "Both behind routers, 21 and the range forwarded, no external address set",
+         Layout("nat", "nat_21_pasv"), (OK, INSIDE, OK, PRIVATE_UNREAD, PRIVATE_UNREAD), tls=True),
+    _row(_TLS, 30, "Both behind routers, 21 and the range forwarded, external address right",
+         Layout("nat", "nat_21_pasv"), (OK, OK, OK, PRIVATE_UNREAD, PRIVATE_UNREAD), external="right", tls=True),
 
     _row(_LOCAL, 31, "To the server's own address, no external address set", Layout("nat", "nat_21_pasv", lan2=True),
          ALL, inside=True),
