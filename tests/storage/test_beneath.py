@@ -22,12 +22,14 @@ from homeport.storage import beneath
 from homeport.storage.base import Access, StorageError
 from homeport.storage.beneath import OBJECT, PASS, READ, DescriptorRoot, Root
 from homeport.storage.bypath import PathRoot
-from homeport.storage.linux import How, openat2
+from homeport.storage.linux import How, has_openat2, openat2
 from homeport.storage.local import LocalStorage
 
 SECRET = b"outside of the root"
 ROUNDS = 3000
-"""Attempts of one race. `test_the_race_is_real` shows that they are enough to lose it without the wall."""
+"""Attempts of one race."""
+RACES = 20
+"""So many may be won without the wall: on a busy machine the other side hardly runs in some of them."""
 
 
 @pytest.fixture
@@ -302,6 +304,8 @@ class TestKernel:
 
         monkeypatch.setattr("homeport.storage.linux.openat2", forbidden)
         monkeypatch.setattr(beneath, "openat2", forbidden)
+        # What an earlier test was told about this kernel must not count here, nor later what is told here.
+        monkeypatch.setattr(beneath, "has_openat2", has_openat2.__wrapped__)
         root = DescriptorRoot(bytes(tree))
         assert read(root, b"d/file") == b"inside"
         root.close()
@@ -400,7 +404,10 @@ class TestRaces:
                 if str(path.resolve()).startswith(str(tree)) and path.read_bytes() == SECRET:
                     lost.append(path)
 
-        race(swap, naive)
+        for _ in range(RACES):
+            race(swap, naive)
+            if lost:
+                break
         assert lost
 
     def test_reading(self, storage: LocalStorage, swap: Callable[[], None]) -> None:
