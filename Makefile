@@ -45,9 +45,9 @@ programs:
 # The locks name versions and hashes, and no index: pip takes the one it is set up for. Needs uv.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
-		pyproject.toml --group build --output-file requirements.lock
+		pyproject.toml --extra acme --group build --output-file requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --constraint requirements.lock \
-		pyproject.toml --group build --group dev --output-file requirements-dev.lock
+		pyproject.toml --extra acme --group build --group dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv .tools build dist bench/work .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -12,9 +12,8 @@ import pytest
 from cryptography import x509
 
 from homeport.net import responder as module
+from homeport.net.acme import challenge_certificate
 from homeport.net.responder import Responder, http_answer, tls_answer
-
-acme = pytest.importorskip("homeport.net.acme")
 
 PATH = "/.well-known/acme-challenge/token"
 
@@ -145,7 +144,7 @@ def certificate_for(port: int, name: str) -> tuple[x509.Certificate, str | None]
 
 def test_each_name_has_its_certificate() -> None:
     names = {"a.example": "one.thumb", "b.example": "two.thumb"}
-    certificates = {name: acme.challenge_certificate(name, text) for name, text in names.items()}
+    certificates = {name: challenge_certificate(name, text) for name, text in names.items()}
     with Responder(["127.0.0.1"], 0, tls_answer(certificates)) as responder:
         for name, text in names.items():
             certificate, protocol = certificate_for(responder.port, name)
