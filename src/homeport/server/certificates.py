@@ -20,7 +20,8 @@ from homeport.net.store import CertificateStore, Pair, Source
 from homeport.net.upkeep import Upkeep
 from homeport.session.services import Clock
 
-from .config import AcmeOptions, Config
+from .config import Config
+from .encryption import AcmeOptions
 from .listening import StartError
 
 _STOP_SECONDS = 2.0

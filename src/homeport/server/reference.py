@@ -14,8 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from .config import Config, Section
+from .config import Config
 from .forms import Form, write_plain
+from .section import Section
 from .values import quote
 
 _WIDTH = 100
