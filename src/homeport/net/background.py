@@ -137,6 +137,8 @@ class _Patience:
             self._clear()
             if self._until is not None and not self._farewell:
                 raise Stopped
+        if not found and self._until is not None and self.now() >= self._until:
+            raise Stopped
         return found
 
     def stop(self, until: float) -> None:
