@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("homeport.cli.serve", "command", "Share a folder over FTP, or run a configured server."),
     "user": ("homeport.cli.user", "group", "Add, list and remove users, and set their passwords."),
     "config": ("homeport.cli.config", "group", "Check a configuration file, or print one to start from."),
+    "cert": ("homeport.cli.cert", "group", "Show the certificates, renew one, or make a self-signed one."),
     "firewall": ("homeport.cli.firewall", "command", "Print what a firewall or a router must let through."),
 }
 """Name of the command: module, name in it, and what the overview says."""
