@@ -58,6 +58,7 @@ def open_certificates(
 
     *addresses*: what is listened on. *authority* makes the one of ACME. The state directory exists. Raises StartError.
     """
+    renewal = renewal_of(config, authority)
     state = config.server.state
     if state is not None and not configured_pairs(config):
         try:
@@ -69,7 +70,6 @@ def open_certificates(
     pairs = pairs_of(config)
     if not pairs:
         return None
-    renewal = renewal_of(config, authority)
     try:
         store = CertificateStore(pairs, warn, monotonic=clock.monotonic)
     except CertificateUnusable as error:
