@@ -13,6 +13,7 @@ from homeport.accounts.database import Database
 from homeport.accounts.model import User
 from homeport.accounts.passwords import plain
 from homeport.cli.state import State
+from homeport.data.ports import PassivePorts
 from homeport.events.types import Event, Warned
 from homeport.server import build as build_module
 from homeport.server.build import USERS_FILE, build, policy_of
@@ -159,6 +160,20 @@ def test_an_address_without_any_passive_port_is_not_served() -> None:
         )
         with pytest.raises(StartError, match=r"could be opened on 127\.0\.0\.1 \(127\.0\.0\.1: Address already in use"):
             build(both, Recorder().bus)
+
+
+def test_a_forgotten_pasv_holds_nobody_up() -> None:
+    """One port, one client address, and a session that asked for the port and does nothing with it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
+    parts = build(config_of(data={"passive_ports": str(free)}, limits={"data": 3}), Recorder().bus)
+    ports = parts.passive
+    assert isinstance(ports, PassivePorts)
+    ports.offer("127.0.0.1", "127.0.0.1", 0)
+    ports.offer("127.0.0.1", "127.0.0.1", 3).release()
+    for listener in parts.listeners:
+        listener.close()
+    parts.close()
 
 
 def test_an_active_port_that_cannot_be_had_is_told_once() -> None:

@@ -43,7 +43,7 @@ ANYBODY = "anybody"
 
 _QUARANTINE_SECONDS = 5.0
 """For so long a port that was given back unused is the last choice for the same client."""
-KEPT_SECONDS = 30.0
+KEPT_SECONDS = 10.0
 """For so long an offer that is not used yet is its session's, even if others of the same client wait."""
 _UNWOKEN_SECONDS = 0.1
 """Between two looks, where descriptors have run out and nobody can wake who waits."""

@@ -20,6 +20,9 @@ Warn = Callable[[str], None]
 
 _SYSTEM_PORTS = 16
 """How many passive ports there are where the system chooses them."""
+_KEPT = 1 / 3
+"""For this part of the time that data connections have, an unused port is kept from another session that waits as long
+as the whole: so the next in turn still has time, and the one after."""
 _OTHERS = "Choose others (data.passive_ports, or --passive-ports)."
 
 
@@ -34,7 +37,7 @@ def open_passive_ports(addresses: Sequence[str], config: Config, events: Bus, cl
             events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
 
     ports = PassivePorts.open(
-        addresses, config.data.passive_ports, count=_SYSTEM_PORTS, refused=refused, kept=config.limits.data
+        addresses, config.data.passive_ports, count=_SYSTEM_PORTS, refused=refused, kept=config.limits.data * _KEPT
     )
     reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))
     if not ports.ports or ports.without:
