@@ -56,6 +56,18 @@ def test_the_first_start() -> None:
     )
 
 
+def test_the_certificate_is_shown_by_its_fingerprint() -> None:
+    fingerprint = ":".join(f"{octet:02X}" for octet in range(32))
+    text = render(replace(FIRST, fingerprint=fingerprint))
+    assert (
+        "Certificate\n"
+        "  SHA-256        00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\n"
+        "                 10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\n"
+        "                 self-signed: clients ask once whether it is right, and show these numbers\n"
+    ) in text
+    assert "self-signed" not in render(replace(FIRST, fingerprint=fingerprint, vouched_for=True))
+
+
 def test_a_later_start_says_how_to_set_a_new_password() -> None:
     later = replace(FIRST, login=Login("home", Secret.KEPT, None, read_only=True))
     assert (
