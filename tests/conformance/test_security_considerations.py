@@ -203,7 +203,7 @@ def test_the_delay_grows_to_five_seconds_and_cannot_be_got_round_by_many_connect
     clock = Time()
     throttle = LoginThrottle(clock)
     for _ in range(5):
-        throttle.failed(THIEF)
+        throttle.failed(THIEF, USER)
         clock.now += 5.0
     assert throttle.delay(THIEF) == pytest.approx(0.0, abs=1e-6)
     assert [throttle.delay(THIEF) for _ in range(3)] == pytest.approx([5.0, 10.0, 15.0])

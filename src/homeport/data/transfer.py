@@ -198,6 +198,7 @@ class _Pump:
             offset += octets
             left -= octets
             self._send(buffer[:octets] if encoder is None else memoryview(encoder.encode(buffer[:octets])))
+            self._look()  # an encoder that skips what the client has already sends nothing for long
             full += 1
             if full == _FULL_BUFFERS and left > _SMALL_BUFFER:
                 buffer = memoryview(bytearray(min(left, _LARGE_BUFFER)))

@@ -34,13 +34,16 @@ _OF_NAMES = frozenset(
 class Context:
     """What a verb receives: its session, the services, and a way to speak. One per conversation."""
 
-    __slots__ = ("announce", "closing", "services", "session", "started", "switch", "verb", "verbs", "watch")
+    __slots__ = (
+        "announce", "closing", "interrupted", "services", "session", "started", "switch", "verb", "verbs", "watch",
+    )  # fmt: skip
 
     def __init__(
         self,
         session: Session,
         services: Services,
         announce: Callable[[Reply], bool],
+        interrupted: Callable[[], bool],
         watch: Watch,
         verbs: Mapping[str, Verb],
     ) -> None:
@@ -48,6 +51,8 @@ class Context:
         self.services = services
         self.announce = announce
         """Send a preliminary reply now; False if ABOR had come together with the command."""
+        self.interrupted = interrupted
+        """For work that takes long, and comes before 1yz: whether ABOR has come meanwhile. Does not wait."""
         self.watch = watch
         """The control connection, for waiting beside a data connection."""
         self.verbs = verbs

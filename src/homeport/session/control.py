@@ -26,6 +26,8 @@ from homeport.protocol.telnet import Framer, LineTooLong
 
 _KERNEL_TIMEOUT = sys.platform.startswith(("linux", "darwin"))
 _RECEIVE_OCTETS = 4096
+_DROPPED_AT_END = 64
+"""Pieces of unread input that are taken in before a close. Who sends on and on has no more of our time than that."""
 _QUEUE_OCTETS = 64 * 1024
 """Commands that a client may send ahead while a transfer runs, some thousands; more are an abuse."""
 
@@ -106,6 +108,8 @@ class Control:
         self._framed(self._receive(seconds))
 
     def _receive(self, seconds: float) -> bytes:
+        if self.lost:
+            return b""
         if self._inbound is not None and self._inbound.ended:
             return b""
         try:
@@ -177,7 +181,12 @@ class Control:
         elif self._queue_octets <= _QUEUE_OCTETS:
             self._queue.append(line)
         else:
+            # None of them is carried out any more, and nothing more is read: the session ends with the transfer.
             self.lost = True
+            self._framer.clear()
+            self._queue = None
+            self._queue_octets = 0
+            self.hang_up()
             raise ControlLost("too many commands were sent ahead of a transfer's end")
 
     # -- protection ---------------------------------------------------------------------------------------
@@ -257,8 +266,9 @@ class Control:
             # is none, and the close alone is the end.
             if connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
                 connection.shutdown(socket.SHUT_WR)
-                while connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
-                    pass
+                for _ in range(_DROPPED_AT_END):
+                    if not connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+                        break
         except OSError:
             pass  # gone, or nothing more to read: both are the end
         connection.close()

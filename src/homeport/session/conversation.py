@@ -76,7 +76,7 @@ class Conversation:
         now = services.clock.monotonic()
         self.session = Session(number, peer, local, now)
         self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
-        self._context = Context(self.session, services, self._announce, self, VERBS)
+        self._context = Context(self.session, services, self._announce, self._interrupted, self, VERBS)
         self._command_at = now
         self._login_from = now
         self._linger = services.policy.linger_seconds
@@ -293,6 +293,26 @@ class Conversation:
                 return False
             control.put_back(line)
         return True
+
+    def _interrupted(self) -> bool:
+        """Before 1yz, in the middle of long work: whether ABOR has come. All else waits for its turn.
+
+        ControlLost where nobody is left to hear of the result.
+        """
+        control = self._control
+        try:
+            while True:
+                while (line := control.framed_line()) is not None:
+                    if _verb_of(line) == b"ABOR":
+                        control.put_back(line, first=True)
+                        return True
+                    control.put_back(line)
+                if not control.peek():
+                    return False
+        except ControlLost:
+            if not control.will_quit:
+                raise
+        return False
 
     def attend(self, octets: int) -> bool:
         """Answer what may be answered during a transfer; False when it is to end (ABOR, or the client is gone)."""

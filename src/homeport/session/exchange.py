@@ -14,8 +14,8 @@ from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.stream import PlainStream, Stream
-from homeport.data.tlsstream import Truncated
 from homeport.data.throttle import ThrottledStream
+from homeport.data.tlsstream import Truncated
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
 from homeport.protocol.argument import HostPort
@@ -28,6 +28,10 @@ from .link import Link
 from .protection import data_protected
 from .refusal import Refusal, reply_for
 from .secured import protect
+
+
+LOWEST_PORT = 1024
+"""No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
 
 
 class Account(NamedTuple):
@@ -111,6 +115,8 @@ def _connect(context: Context) -> Connection:
             raise Refusal(Code.CANNOT_OPEN_DATA, "After EPSV ALL each transfer needs an EPSV")
         # The default data port is the port that the client's control connection comes from (§3.2).
         target = HostPort(6 if ":" in session.peer[0] else 4, *session.peer)
+        if target.port < LOWEST_PORT:
+            raise Refusal(Code.CANNOT_OPEN_DATA, f"Port {target.port} is never connected to; use PASV or EPSV")
     # The data port is on the address that the client is connected to (RFC 1123 §4.1.2.12).
     source = (session.local[0], policy.active_port)
     other_port: list[str] = []

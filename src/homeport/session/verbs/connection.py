@@ -13,11 +13,9 @@ from homeport.data.ports import ANYBODY
 from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
+from homeport.session.exchange import LOWEST_PORT
 from homeport.session.failure import no_port, not_allowed
 from homeport.session.refusal import Refusal
-
-_LOWEST_PORT = 1024
-"""No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
 
 
 def port(context: Context, target: HostPort) -> Reply:
@@ -25,9 +23,13 @@ def port(context: Context, target: HostPort) -> Reply:
     session, policy = context.session, context.services.policy
     _set_up_allowed(context)
     if target.family != (6 if ":" in session.peer[0] else 4):
+        if context.verb == "LPRT":
+            # RFC 1639 §4 has a code of its own, and numbers families by the version of IP.
+            version = 6 if ":" in session.peer[0] else 4
+            raise Refusal(Code.PROTECTION_TOO_LOW, f"Supported address families are ({version})")
         family = 2 if ":" in session.peer[0] else 1
         raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported on this connection, use ({family})")
-    if target.port < _LOWEST_PORT:
+    if target.port < LOWEST_PORT:
         raise not_allowed(context, target, Seen.LOW_PORT)
     private = PrivatePort.REFUSE if session.unforwarded else policy.private_port
     where = destination(target.host, session.peer[0], private, foreign=policy.allow_foreign)

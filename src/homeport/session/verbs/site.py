@@ -13,7 +13,6 @@ from homeport.protocol.path import PathError, VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 
-
 _IDLE_DIGITS = 9
 
 

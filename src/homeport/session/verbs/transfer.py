@@ -7,6 +7,7 @@ storage: published when its end was proven, and otherwise the old file stays as 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 from homeport.accounts.model import Permission
 from homeport.data.transfer import Plan
@@ -18,7 +19,7 @@ from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import Account, completed, exchange
 from homeport.session.refusal import PERMISSION_DENIED, Refusal
-from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Writer
+from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Reader, Writer
 
 _EITHER = frozenset({Permission.CREATE, Permission.OVERWRITE})
 _UNIQUE_TRIES = 20
@@ -31,7 +32,7 @@ def retr(context: Context, path: VirtualPath) -> Reply:
     with context.storage.open_read(path) as reader:
         binary = session.binary
         # Refused before 150 (RFC 1123 §4.1.3.4). In TYPE A the length on the wire has to be counted for that.
-        if offset and (offset > reader.size if binary else locate(reader.chunks(), offset) is None):
+        if offset and (offset > reader.size if binary else locate(_counted(context, reader), offset) is None):
             raise BadOffset(path)
         plan = Plan(
             reader=reader,
@@ -66,7 +67,9 @@ def appe(context: Context, path: VirtualPath) -> Reply:
     existing = _existing(context, path, rights & {Permission.CREATE, change})
     context.permit(change if existing else Permission.CREATE, path)
     if not existing and Permission.OVERWRITE not in rights:
-        return _upload(context, path, Access.CREATE, offset or context.storage.partial_size(path) or 0, existing=False)
+        # As APPEND would do, goes on from what was kept.
+        kept = 0 if offset else context.storage.partial_size(path) or 0
+        return _upload(context, path, Access.CREATE, offset or kept, existing=False, stored=kept > 0)
     return _upload(context, path, Access.REPLACE if offset else Access.APPEND, offset, existing=existing)
 
 
@@ -104,10 +107,13 @@ def _open(context: Context, path: VirtualPath, access: Access, offset: int) -> W
     return context.storage.open_write(path, access, offset, 0o666 & ~context.session.umask)
 
 
-def _upload(context: Context, path: VirtualPath, access: Access, offset: int, *, existing: bool) -> Reply:
+def _upload(
+    context: Context, path: VirtualPath, access: Access, offset: int, *, existing: bool, stored: bool = False
+) -> Reply:
+    """*stored*: the offset counts octets of the file and not of the transfer."""
     session = context.session
     after_cr = False
-    if offset and not session.binary:
+    if offset and not stored and not session.binary:
         offset, after_cr = _stored_position(context, path, offset)
     writer = _open(context, path, access, offset)
     appended = existing and (access is Access.APPEND or offset > 0)
@@ -120,12 +126,20 @@ def _stored_position(context: Context, path: VirtualPath, offset: int) -> tuple[
     """In TYPE A the REST offset counts octets of the transfer: where that is in the file (RFC 3659 §5.3)."""
     try:
         with context.storage.open_read(path) as reader:
-            position = locate(reader.chunks(), offset)
+            position = locate(_counted(context, reader), offset)
     except NotFound:
         raise BadOffset(path) from None
     if position is None:
         raise BadOffset(path)
     return position.stored, position.after_cr
+
+
+def _counted(context: Context, reader: Reader) -> Iterator[memoryview]:
+    """The content of a file that has to be read to count, be it terabytes: for as long as the client wants to know."""
+    for chunk in reader.chunks():
+        if context.interrupted():
+            raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the place to begin at was found")
+        yield chunk
 
 
 def _receive(
