@@ -84,14 +84,17 @@ def test_the_command_looks_for_users_where_the_server_does() -> None:
 
 
 def test_users_of_the_database_may_log_in(tmp_path: Path) -> None:
-    database = Database(str(tmp_path / USERS_FILE))
-    database.add(User("ann", str(tmp_path)), plain("secret"))
+    home, state = tmp_path / "home", tmp_path / "state"
+    home.mkdir()
+    state.mkdir()
+    database = Database(str(state / USERS_FILE))
+    database.add(User("ann", str(home)), plain("secret"))
     database.close()
     import ftplib
 
     from homeport.server.server import Server
 
-    with Server(config=config_of(server={"state": str(tmp_path)})) as server, ftplib.FTP(timeout=10) as client:
+    with Server(config=config_of(server={"state": str(state)})) as server, ftplib.FTP(timeout=10) as client:
         client.connect(server.host, server.port)
         client.login("ann", "secret")
 
