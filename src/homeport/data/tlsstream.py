@@ -9,7 +9,8 @@ least fall between two records. Everything that came in is decrypted before the 
 Two things here are about what a client does *not* read. One that only sends never reads our TLS 1.3 tickets, and its
 system turns `close` into a reset if they lie there, which can take the last octets of its upload. So tickets leave
 together with the first data or with our close_notify, and not before. And one that has read our close_notify may
-answer with its own; it is not waited for.
+answer with its own; it is not waited for. But a client that takes each ticket once (RFC 8446 §C.4; curl does) has
+none any more after such an upload. Where it needs one for its next connection they leave at once, before 150 is said.
 
 That we say nothing while we receive would cost 40 ms with clients that have Nagle's algorithm on: they send the end of
 the handshake, the data and the close_notify one after another, and wait for an acknowledgement between two small ones.
@@ -43,7 +44,39 @@ class Truncated(ConnectionError):
     """The peer ended the connection without close_notify: whether that was all nobody knows."""
 
 
-def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float) -> None:
+class Boundary:
+    """Whether the octets so far end between two records (RFC 8446 §5.1)."""
+
+    __slots__ = ("_header", "_left")
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._left = 0
+
+    @property
+    def inside(self) -> bool:
+        return bool(self._header) or self._left > 0
+
+    def pass_over(self, octets: bytes | memoryview) -> None:
+        """Take *octets* as they come from the connection, from its very first on."""
+        at, end = 0, len(octets)
+        while at < end:
+            if self._left:
+                step = min(self._left, end - at)
+                self._left -= step
+                at += step
+                continue
+            wanted = _HEADER_OCTETS - len(self._header)
+            self._header += bytes(octets[at : at + wanted])
+            at += wanted
+            if len(self._header) == _HEADER_OCTETS:
+                self._left = int.from_bytes(self._header[3:], "big")
+                self._header = b""
+
+
+def secure(
+    connection: socket.socket, layer: Layer, watch: Watch, seconds: float, boundary: Boundary | None = None
+) -> None:
     """The handshake, on a *connection* that is non-blocking. Where it fails, the alert was sent and it is closed.
 
     Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. Raises DataConnectionError:
@@ -51,11 +84,12 @@ def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float
     """
     deadline = time.monotonic() + seconds
     try:
-        while not layer.handshake(_receive(connection, watch, deadline, seconds)):
+        while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary)):
             if layer.outgoing.pending:
                 _send_all(connection, layer.outgoing.read(), deadline)
-        if layer.tls.version() != "TLSv1.3":
-            _send_all(connection, layer.outgoing.read(), deadline)  # the client waits for our Finished
+        # In TLS 1.2 the client waits for our Finished.
+        if tickets_first or layer.tls.version() != "TLSv1.3":
+            _send_all(connection, layer.outgoing.read(), deadline)
     except (HandshakeError, OSError) as error:
         try:
             connection.send(layer.outgoing.read())  # the alert, which says why
@@ -66,7 +100,9 @@ def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float
         raise DataConnectionError(cause, f"The TLS handshake on the data connection failed: {error}.") from None
 
 
-def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: float) -> bytes:
+def _receive(
+    connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary | None
+) -> bytes:
     while True:
         try:
             octets = connection.recv(_HANDSHAKE_OCTETS)
@@ -75,6 +111,8 @@ def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: 
             continue
         if not octets:
             raise HandshakeError("the client closed the connection")
+        if boundary is not None:
+            boundary.pass_over(octets)
         return octets
 
 
@@ -115,15 +153,15 @@ class TlsStream:
     zero_copy = False
 
     def __init__(
-        self, connection: socket.socket, layer: Layer, *, bare_end: bool = False, expected: int | None = None
+        self, connection: socket.socket, layer: Layer, *, boundary: Boundary | None = None, expected: int | None = None
     ) -> None:
-        """*bare_end*: whether a FIN without close_notify is an end of data. *expected*: octets that will be written,
-        if that is known; the last of them then leave in one segment with the end of data.
+        """*boundary*, that has seen the handshake: a FIN without close_notify is an end of data, too. *expected*: the
+        octets that will be written, if that is known; the last leave in one segment with the end of data.
         """
         self._connection = connection
         self._layer = layer
         self._plain = PlainStream(connection)
-        self._boundary = _Boundary() if bare_end else None
+        self._boundary = boundary
         self._expected = expected
         self._written = 0
         self._unsent = memoryview(b"")
@@ -229,32 +267,3 @@ class TlsStream:
     def abort(self) -> None:
         self._layer.forgo()
         self._plain.abort()
-
-
-class _Boundary:
-    """Whether the octets so far end between two records (RFC 8446 §5.1)."""
-
-    __slots__ = ("_header", "_left")
-
-    def __init__(self) -> None:
-        self._header = b""
-        self._left = 0
-
-    @property
-    def inside(self) -> bool:
-        return bool(self._header) or self._left > 0
-
-    def pass_over(self, octets: memoryview) -> None:
-        at, end = 0, len(octets)
-        while at < end:
-            if self._left:
-                step = min(self._left, end - at)
-                self._left -= step
-                at += step
-                continue
-            wanted = _HEADER_OCTETS - len(self._header)
-            self._header += bytes(octets[at : at + wanted])
-            at += wanted
-            if len(self._header) == _HEADER_OCTETS:
-                self._left = int.from_bytes(self._header[3:], "big")
-                self._header = b""

@@ -140,6 +140,8 @@ class Layer:
                     break
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True  # the same end, told in this way once ours has been sent
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def encrypt(self, octets: bytes) -> bytes:

@@ -10,7 +10,7 @@ from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.stream import Stream, reset
-from homeport.data.tlsstream import TlsStream, secure
+from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.data.transfer import Plan
 from homeport.net.layer import Layer
 from homeport.net.listener import plain, text_of
@@ -43,41 +43,43 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
     except OSError:
         client = session.peer  # gone already, as the handshake will find
     layer = tls.data(protection.layer, session.peer[0], resumable=resumption is not Resumption.OFF)
+    # Only of an upload does the client tell the end.
+    tolerant = plan.writer is not None and policy.tolerates_bare_end(session.client)
+    boundary = Boundary() if tolerant else None
     try:
-        secure(connection, layer, context.watch, policy.handshake_seconds)
+        secure(connection, layer, context.watch, policy.handshake_seconds, boundary)
     except DataConnectionError as error:
         raise not_secured(context, error, client) from None
-    refusal = _objection(context, protection, layer, connection, resumption, client)
-    if refusal is not None:
+    try:
+        _examine(context, protection, layer, connection, resumption, client)
+    except Refusal:
         layer.forgo()
-        raise refusal
-    # Only of an upload does the client tell the end.
-    bare_end = plan.writer is not None and policy.tolerates_bare_end(session.client)
-    return TlsStream(connection, layer, bare_end=bare_end, expected=_expected(plan))
+        raise
+    return TlsStream(connection, layer, boundary=boundary, expected=_expected(plan))
 
 
-def _objection(
+def _examine(
     context: Context,
     protection: Protection,
     layer: Layer,
     connection: Connection,
     resumption: Resumption,
     client: tuple[str, int],
-) -> Refusal | None:
+) -> None:
+    """Raise a Refusal unless the client on *connection* is the one of the session."""
     if protection.certificate is not None and layer.tls.getpeercert(binary_form=True) != protection.certificate.der:
         # RFC 4217 §15.1.2: the same client on both connections.
-        return Refusal(
+        raise Refusal(
             Code.HANDSHAKE_FAILED, "The data connection must show the client certificate of the control connection"
         )
     if layer.resumed:
-        return None
+        return
     if resumption is Resumption.REQUIRE and not protection.expired(context.services.clock.monotonic()):
         # Nobody is locked out for a session that is so old that its ticket cannot be used any more.
-        return not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "The TLS session is a new one."), client)
+        raise not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "The TLS session is a new one."), client)
     if context.services.policy.allow_foreign and not _from_peer(context, connection):
         # A port that anybody may connect to: what is not resumed proves nothing (RFC 2228 §11).
-        return not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "It is a third host's."), client)
-    return None
+        raise not_secured(context, DataConnectionError(Cause.NOT_RESUMED, "It is a third host's."), client)
 
 
 def _from_peer(context: Context, connection: Connection) -> bool:

@@ -7,7 +7,6 @@ import ssl
 from dataclasses import dataclass
 from enum import Enum
 
-from . import protected
 from .replies import HeardReply
 
 _CHUNK = 256 * 1024
@@ -38,7 +37,7 @@ class Transfer:
     data: bytes
     """What was received, or what was to be sent."""
     reset: bool
-    """Whether the data connection was reset, instead of closed."""
+    """Whether the data connection was reset, or closed without the close_notify of TLS, instead of properly closed."""
 
     @property
     def complete(self) -> bool:
@@ -83,12 +82,14 @@ def send(data: socket.socket, octets: bytes, timeout: float) -> bool:
 
 
 def receive(data: socket.socket, timeout: float) -> tuple[bytes, bool]:
-    """Everything until the end, and whether that was a reset. TimeoutError when nothing comes any more."""
+    """Everything until the end, and whether that was a reset or (with TLS) came without close_notify.
+
+    TimeoutError when nothing comes any more."""
     chunks = []
     data.settimeout(timeout)
     try:
-        while chunk := protected.receive(data, _CHUNK) if isinstance(data, ssl.SSLSocket) else data.recv(_CHUNK):
+        while chunk := data.recv(_CHUNK):
             chunks.append(chunk)
-    except ConnectionResetError:
+    except (ConnectionResetError, ssl.SSLEOFError):
         return b"".join(chunks), True
     return b"".join(chunks), False

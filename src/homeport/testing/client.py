@@ -199,7 +199,15 @@ class Client:
         return self._control
 
     def secure(self, data: socket.socket) -> ssl.SSLSocket:
-        """The handshake on a data connection. Raises OSError if it fails; *data* is spent then, too."""
+        """The handshake on a data connection, which the client closes in the end. Raises OSError if it fails.
+
+        *data* is spent, whatever happens.
+        """
+        secured = self._secure(data)
+        self._data_sockets.append(secured)
+        return secured
+
+    def _secure(self, data: socket.socket) -> ssl.SSLSocket:
         if self._context is None:
             raise ProtocolError("there was no TLS on the control connection")
         data.settimeout(self.timeout)
@@ -313,7 +321,11 @@ class Client:
                 except TimeoutError:
                     raise self._failure("the data connection stood still") from None
                 data.close()
-            return Transfer(first, self.final(), moved, reset)
+            transfer = Transfer(first, self.final(), moved, reset)
+            if self.private and reset and transfer.complete:
+                # RFC 8446 §6.1: what ends in this way may have been cut.
+                raise self._failure("a complete transfer, and the data connection ended without close_notify")
+            return transfer
         finally:
             if data is not None:
                 data.close()
@@ -323,7 +335,7 @@ class Client:
     def _secured(self, data: socket.socket) -> socket.socket | None:
         """*data* after the handshake; None where it fails, of which the final reply tells."""
         try:
-            secured = self.secure(data)
+            secured = self._secure(data)
         except TimeoutError:
             raise self._failure("the TLS handshake on the data connection stood still") from None
         except OSError:

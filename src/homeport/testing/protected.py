@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 
-from .replies import ProtocolError
-
 
 def any_certificate() -> ssl.SSLContext:
     """A context that takes whatever certificate the server shows: tests make their own."""
@@ -34,12 +32,12 @@ def end(connection: socket.socket) -> socket.socket:
     """Close the TLS of *connection* in both directions; the plain connection that is left."""
     if not isinstance(connection, ssl.SSLSocket):
         return connection
-    return socket.socket(fileno=connection.unwrap().detach())
+    return plain(connection.unwrap())
 
 
-def receive(data: ssl.SSLSocket, octets: int) -> bytes:
-    """What comes next, b"" at the end. ProtocolError for an end without close_notify (RFC 8446 §6.1)."""
-    try:
-        return data.recv(octets)
-    except ssl.SSLEOFError:
-        raise ProtocolError("the server ended the data connection without close_notify") from None
+def plain(connection: socket.socket) -> socket.socket:
+    """What is left of *connection* without TLS, whatever its state was."""
+    timeout = connection.gettimeout()
+    left = socket.socket(fileno=connection.detach())
+    left.settimeout(timeout)
+    return left
