@@ -114,6 +114,8 @@ class Attempt:
     passive_ports: int = 0
     """How many passive ports the server has."""
     gateway: Gateway = Gateway.UNKNOWN
+    across: bool = False
+    """Whether the client is known to be in another network, although its address there is not (a client's view)."""
 
     control_protected: bool = False
     """Whether the control connection is encrypted: then no router can read or rewrite it."""
@@ -146,4 +148,4 @@ class Attempt:
     @property
     def beyond(self) -> bool:
         """Whether the client is on the other side of the internet, or of a provider's network."""
-        return self.peer_kind.outside or self.peer_kind is Kind.CARRIER
+        return self.across or self.peer_kind.outside or self.peer_kind is Kind.CARRIER

@@ -164,7 +164,9 @@ def _meddled(attempt: Attempt) -> Cause | None:
 def _private_requested(attempt: Attempt) -> Cause | None:
     """PORT named an inside address. Either the server dialled the client's outside one, or could not know better."""
     asked = attempt.requested_kind
-    if attempt.requested is None or asked is None or asked.outside or same(attempt.requested[0], attempt.peer[0]):
+    if attempt.requested is None or asked is None or asked.outside:
+        return None
+    if same(attempt.requested[0], attempt.peer[0]) and not attempt.across:
         return None
     return Cause.PRIVATE_REQUESTED
 

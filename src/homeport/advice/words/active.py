@@ -10,6 +10,7 @@ from .facts import PASSIVE_INSTEAD, end, happened
 
 def private_requested(attempt: Attempt) -> Diagnosis:
     host = attempt.requested[0] if attempt.requested is not None else attempt.dialled or attempt.peer[0]
+    outside = "an address of its own" if host == attempt.peer[0] else attempt.peer[0]
     if attempt.seen is Seen.FOREIGN:
         sentence = f"{host} is not the address you come from, nor one of the internet; {PASSIVE_INSTEAD}"
         what = f"{attempt.mode.value} of {attempt.peer[0]} named {end(host, attempt.port)}; it was refused."
@@ -23,7 +24,7 @@ def private_requested(attempt: Attempt) -> Diagnosis:
         sentence,
         what,
         f"{host} is {kind(host).value}, and means nothing here: the client is behind a router that translates it to "
-        f"{attempt.peer[0]} and does not let a connection from outside in."
+        f"{outside} and does not let a connection from outside in."
         + (" It cannot read the address: the connection is encrypted." if attempt.control_protected else ""),
         (
             "Let the client use passive mode (EPSV or PASV).",
