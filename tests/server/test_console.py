@@ -63,7 +63,7 @@ def test_a_session_that_has_agreed_on_a_passive_port(server: homeport.Server) ->
         assert found["peer"] == list(client.local)
         assert found["data"] == {
             "mode": "PASV", "passive": True, "made": False, "server": ["127.0.0.1", port], "client": ["127.0.0.1", 0],
-            "announced": "127.0.0.1", "seconds": 0.0, "octets": 0,
+            "announced": "127.0.0.1", "seconds": 0.0, "octets": 0, "protected": False,
         }  # fmt: skip
 
 

@@ -33,6 +33,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "config": ("homeport.cli.config", "group", "Check a configuration file, or print one to start from."),
     "cert": ("homeport.cli.cert", "group", "Show the certificates, renew one, or make a self-signed one."),
     "firewall": ("homeport.cli.firewall", "command", "Print what a firewall or a router must let through."),
+    "doctor": ("homeport.cli.doctor", "command", "Check the server on this machine, and say what is wrong."),
+    "probe": ("homeport.cli.probe", "command", "Try an FTP server in every mode, and say what is wrong."),
+    "sessions": ("homeport.cli.sessions", "command", "Show who is connected, and both connections of each."),
 }
 """Name of the command: module, name in it, and what the overview says."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeport.data.offer import Offer
+from homeport.session.protection import data_protected
 from homeport.session.state import Session
 
 Endpoint = tuple[str, int]
@@ -32,6 +33,8 @@ class DataView:
     """Since it was made."""
     octets: int = 0
     """What it has moved."""
+    protected: bool = False
+    """Whether it is, or will be, encrypted."""
 
     @property
     def rate(self) -> float:
@@ -59,6 +62,8 @@ class SessionView:
     octets_out: int
     data: DataView | None = None
     """None: nothing has been agreed on."""
+    tls: str | None = None
+    """Version and cipher of the control connection's TLS; None: in clear."""
     inside: str | None = None
     """The client's address in its own network, if PORT told another than the one it comes from."""
 
@@ -70,31 +75,39 @@ def view_of(session: Session, now: float, *, busy: bool) -> SessionView:
         number=session.number, peer=session.peer, local=session.local, user=user.name if user is not None else None,
         client=session.client, seconds=now - session.opened, busy=busy, activity=session.activity,
         transfers=session.transfers, octets_in=session.octets_in, octets_out=session.octets_out,
-        data=_data_of(session, now), inside=session.inside,
+        data=_data_of(session, now), tls=_tls_of(session), inside=session.inside,
     )  # fmt: skip
 
 
+def _tls_of(session: Session) -> str | None:
+    protection = session.protection
+    return protection.layer.description if protection is not None and not protection.cleared else None
+
+
 def _data_of(session: Session, now: float) -> DataView | None:
-    link = session.link
+    link, protected = session.link, data_protected(session)
     if link is not None:
         ends = link.ends()
         if ends is not None:
             return DataView(
                 mode=link.mode, passive=link.mode not in _ACTIVE, made=True, server=ends[0], client=ends[1],
-                seconds=now - link.since, octets=link.octets,
+                seconds=now - link.since, octets=link.octets, protected=protected,
             )  # fmt: skip
     data, here = session.data, session.local[0]
     match data:
         case None:
             if session.activity is None or link is not None:
                 return None
-            return DataView(mode="", passive=False, made=False, server=(here, 0), client=session.peer)
+            return DataView(
+                mode="", passive=False, made=False, server=(here, 0), client=session.peer, protected=protected
+            )
         case Offer():
             return DataView(
                 mode=session.data_verb, passive=True, made=False, server=(here, data.port),
-                client=(session.peer[0], 0), announced=data.address,
+                client=(session.peer[0], 0), announced=data.address, protected=protected,
             )  # fmt: skip
         case _:
             return DataView(
-                mode=session.data_verb, passive=False, made=False, server=(here, 0), client=(data.host, data.port)
-            )
+                mode=session.data_verb, passive=False, made=False, server=(here, 0), client=(data.host, data.port),
+                protected=protected,
+            )  # fmt: skip
