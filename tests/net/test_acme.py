@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from acme.client import ClientNetwork
+from acme.client import ClientNetwork, ClientV2
+from acme.messages import Directory
 from cryptography import x509
 from requests import Response
 
@@ -173,6 +174,14 @@ def test_what_is_no_directory(running: Pebble, tmp_path: Path) -> None:
     other = replace(order(running), directory_url=f"{running.management}/roots/0")
     with pytest.raises(IssueFailed, match="answers otherwise than ACME"):
         AcmeAuthority(other, str(tmp_path)).issue(NAMES, wait)
+
+
+def test_a_directory_that_lacks_what_every_one_has(
+    running: Pebble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClientV2, "get_directory", lambda url, network: Directory({}))
+    with pytest.raises(IssueFailed, match="answers otherwise than ACME"):
+        AcmeAuthority(order(running), str(tmp_path)).issue(NAMES, wait)
 
 
 def test_a_broken_account_key_is_never_replaced_silently(running: Pebble, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 import threading
@@ -215,6 +216,27 @@ def test_what_stays_broken_is_told_once_and_the_old_one_kept(bench: Bench, damag
     assert bench.warnings[0].endswith("The certificate that was read before stays in use.")
     assert handshake(Contexts(store), "a.example") == fingerprint(old), "it is even read anew, whatever is in the file"
     bench.pair(new, "one")
+    bench.later()
+    assert store.look()
+    assert shown(store, None) == [fingerprint(new)]
+
+
+def test_a_file_that_may_be_read_only_later_is_taken_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither chmod nor a descriptor that becomes free changes what a `stat` of the file says."""
+    old, new = bench.authority.make(["a.example"]), bench.authority.make(["a.example"])
+    store = bench.store(bench.pair(old, "one"))
+
+    def short(octets: bytes) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    bench.pair(new, "one")
+    with monkeypatch.context() as patch:
+        patch.setattr("homeport.net.store.Snapshot", short)
+        for _ in range(4):
+            bench.later()
+            assert not store.look()
+    assert shown(store, None) == [fingerprint(old)]
+    assert len(bench.warnings) == 1
     bench.later()
     assert store.look()
     assert shown(store, None) == [fingerprint(new)]

@@ -111,10 +111,10 @@ class AcmeAuthority:
             raise IssueFailed("the authority took too long") from error
         except requests.ConnectionError as error:
             raise IssueFailed(f"{urlsplit(self._order.directory_url).netloc} cannot be reached: {error}") from error
-        except (errors.Error, JoseError, requests.RequestException, KeyError) as error:
-            # KeyError: the directory does not name what every authority has.
+        except (errors.Error, JoseError, requests.RequestException, LookupError, TypeError, AttributeError) as error:
+            # The last three are what the library stumbles with over answers that lack what every authority gives.
             raise IssueFailed(f"the authority answers otherwise than ACME: {type(error).__name__}: {error}") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise IssueFailed(str(error)) from error
 
     # -- the account ---------------------------------------------------------------------------------------------

@@ -92,6 +92,8 @@ class _Held:
     """Of the files as they were judged last."""
     suspect: Signature | None = None
     """Of files that were no good at the last look, and may just be in the middle of being written."""
+    told: bool = False
+    """Whether it was warned about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class CertificateStore:
         there are no others.
 
         CertificateUnusable unless all are good; but of Source.ACME, one may be missing or bad: it is yet to come.
+        OSError where the system has no descriptor for a snapshot.
         """
         self._warn = warn
         self._monotonic = monotonic
@@ -131,7 +134,7 @@ class CertificateStore:
         try:
             for held in self._held:
                 self._begin(held)
-        except CertificateUnusable:
+        except (CertificateUnusable, OSError):
             self.close()
             raise
         self._served = _serve(self._held)
@@ -220,24 +223,25 @@ class CertificateStore:
             return False
         try:
             certificate = read_certificate(held.pair.certificate, held.pair.key)
-        except CertificateUnusable as error:
-            # Whoever writes two files is between them at some moment; so that counts only if it lasts.
-            if held.suspect == signature:
-                held.suspect, held.seen = None, signature
-                self._warn(f"{error}. " + _consequence(held))
-            else:
-                held.suspect = signature
+            if _signature(held.pair) != signature:
+                return False  # still being written: another look will see its end
+            new = held.loaded is None or held.loaded.certificate.pem != certificate.pem
+            old = held.loaded
+            if new:
+                self._take(held, certificate)
+        except (CertificateUnusable, OSError) as error:  # OSError: there is no descriptor left for a snapshot
+            # Whoever writes two files is between them at some moment; so that counts only if it lasts. Every look
+            # tries again: a file that may be read from now on looks the same as before.
+            if held.suspect != signature:
+                held.suspect, held.told = signature, False
+            elif not held.told:
+                held.told = True
+                self._warn(f"{error}. {_consequence(held)}")
             return False
-        held.suspect = None
-        if _signature(held.pair) != signature:
-            return False  # still being written: another look will see its end
-        held.seen = signature
-        if held.loaded is not None:
-            if held.loaded.certificate.pem == certificate.pem:
-                return False
-            self._retired.append((now + _KEPT_SECONDS, held.loaded.snapshot))
-        self._take(held, certificate)
-        return True
+        held.suspect, held.seen = None, signature
+        if new and old is not None:
+            self._retired.append((now + _KEPT_SECONDS, old.snapshot))
+        return new
 
     def _take(self, held: _Held, certificate: Certificate) -> None:
         snapshot = Snapshot(certificate.pem)

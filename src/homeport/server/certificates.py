@@ -72,7 +72,7 @@ def open_certificates(
         return None
     try:
         store = CertificateStore(pairs, warn, monotonic=clock.monotonic)
-    except CertificateUnusable as error:
+    except (CertificateUnusable, OSError) as error:
         raise StartError(f"The certificate cannot be used: {error}.") from error
     upkeep = Upkeep(store, renewal, warn, clock.time)
     upkeep.warn_of_expiry()
