@@ -9,8 +9,9 @@ least fall between two records. Everything that came in is decrypted before the 
 Two things here are about what a client does *not* read. One that only sends never reads our TLS 1.3 tickets, and its
 system turns `close` into a reset if they lie there, which can take the last octets of its upload. So tickets leave
 together with the first data or with our close_notify, and not before. And one that has read our close_notify may
-answer with its own; it is not waited for. But a client that takes each ticket once (RFC 8446 §C.4; curl does) has
-none any more after such an upload. Where it needs one for its next connection they leave at once, before 150 is said.
+answer with its own; it is not waited for. (A client that uses each ticket once, as RFC 8446 §C.4 advises, has none
+after such an upload. Sent at once they would not help: curl 7.88 reads them no more than before, and rclone's uploads
+are reset.)
 
 That we say nothing while we receive would cost 40 ms with clients that have Nagle's algorithm on: they send the end of
 the handshake, the data and the close_notify one after another, and wait for an acknowledgement between two small ones.
@@ -87,9 +88,8 @@ def secure(
         while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary)):
             if layer.outgoing.pending:
                 _send_all(connection, layer.outgoing.read(), deadline)
-        # In TLS 1.2 the client waits for our Finished.
-        if tickets_first or layer.tls.version() != "TLSv1.3":
-            _send_all(connection, layer.outgoing.read(), deadline)
+        if layer.tls.version() != "TLSv1.3":
+            _send_all(connection, layer.outgoing.read(), deadline)  # the client waits for our Finished
     except (HandshakeError, OSError) as error:
         try:
             connection.send(layer.outgoing.read())  # the alert, which says why
