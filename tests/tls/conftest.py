@@ -110,6 +110,21 @@ def read_all(data: ssl.SSLSocket) -> bytes:
     return b"".join(parts)
 
 
+def shake_hands(
+    connection: socket.socket, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
+) -> None:
+    """The handshake, and not an octet more is read than it needs."""
+    connection.settimeout(10)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(65536))
+    connection.sendall(outgoing.read())
+
+
 def trusting(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     """A context that takes every certificate, and speaks no newer TLS than *version*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

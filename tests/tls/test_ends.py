@@ -14,7 +14,7 @@ from homeport.session.quirks import NO_CLOSE_NOTIFY
 from homeport.testing.plugin import FtpServer
 from homeport.testing.protected import plain
 
-from .conftest import Tls, protected, read_all, trusting
+from .conftest import Tls, protected, read_all, shake_hands, trusting
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 CONTENT = b"0123456789" * 10_000
@@ -141,14 +141,7 @@ def _upload_and_go(data: socket.socket, context: ssl.SSLContext, content: bytes)
     """Handshake, content, close_notify, FIN; and nothing is read but what the handshake needs."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing)
-    data.settimeout(10)
-    while True:
-        try:
-            tls.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            data.sendall(outgoing.read())
-            incoming.write(data.recv(65536))
+    shake_hands(data, tls, incoming, outgoing)
     for at in range(0, len(content), 1000):
         tls.write(content[at : at + 1000])
     with pytest.raises(ssl.SSLWantReadError):

@@ -17,7 +17,7 @@ from homeport.session.services import Policy
 from homeport.testing.client import Client
 from homeport.testing.plugin import FtpServer
 
-from .conftest import Tls, protected, read_all, trusting
+from .conftest import Tls, protected, read_all, shake_hands, trusting
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = [TLS12, TLS13]
@@ -70,6 +70,33 @@ def test_a_client_that_takes_a_fresh_ticket_each_time(tls: Tls, version: ssl.TLS
                 assert tls_data.session_reused
                 assert tls_data.session is not None
                 session = tls_data.session
+            assert client.reply().code == 226
+
+
+def test_uploads_only_with_a_ticket_for_each(tls: Tls) -> None:
+    """It comes with the server's close_notify, for whom waits for that (curl does from 8.10 on)."""
+    server = tls({"tls": {"session_reuse": "require"}})
+    context = trusting(TLS13)
+    with protected(server, context) as client:
+        control = client.control
+        assert isinstance(control, ssl.SSLSocket)
+        session = control.session
+        for number in range(20):
+            data = client.connect(client.passive())
+            client.ask(f"STOR {number}", 150)
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls_data = context.wrap_bio(incoming, outgoing, session=session)
+            shake_hands(data, tls_data, incoming, outgoing)
+            assert tls_data.session_reused
+            tls_data.write(b"0123")
+            with pytest.raises(ssl.SSLWantReadError):
+                tls_data.unwrap()
+            data.sendall(outgoing.read())
+            while octets := data.recv(65536):
+                incoming.write(octets)
+            tls_data.unwrap()
+            session = tls_data.session
+            data.close()
             assert client.reply().code == 226
 
 
