@@ -99,6 +99,9 @@ def receive(visit: Visit, data: socket.socket, timeout: float) -> Moved:
         while moved.octets < MOST_OCTETS and time.monotonic() < deadline:
             octets = stream.recv(_CHUNK)
             if not octets:
+                if isinstance(stream, ssl.SSLSocket):
+                    # The server's close_notify is here; some wait for ours before they say that all is done.
+                    stream.unwrap()
                 break
             if moved.octets == 0 and not visit.data_protected and octets[0] == _HANDSHAKE and octets[1:2] == b"\x03":
                 moved.failure = Failure(Seen.TLS_RECORD, "TLS came over a plain data connection")
