@@ -41,6 +41,7 @@ format: .venv/dev.stamp
 
 programs:
 	@tools/programs.sh
+	@tools/npm.sh
 
 # The locks name versions and hashes, and no index: pip takes the one it is set up for. Needs uv.
 lock:

@@ -9,8 +9,11 @@ PATH=$PATH:/usr/sbin:/sbin # where nft and iptables are, and ordinary users do n
 
 missing() {
     while read -r program package; do
-        case $program in '' | '#'*) continue ;; esac
-        command -v "$program" >/dev/null || echo "$package"
+        case $program in
+            '' | '#'*) ;;
+            /*) [ -e "$program" ] || echo "$package" ;;
+            *) command -v "$program" >/dev/null || echo "$package" ;;
+        esac
     done <"$list" | sort -u
 }
 

@@ -274,7 +274,8 @@ def inetutils_up(job: Job) -> None:
 # --- rclone -------------------------------------------------------------------------------------------------------
 
 
-def rclone(job: Job, *arguments: str) -> None:
+def rclone(job: Job, *arguments: str, options: Mapping[str, str] | None = None) -> None:
+    """*options*: those of the remote, by their names in its configuration."""
     secret = run(job, "rclone", "obscure", job.password).decode().strip()
     remote = {
         "RCLONE_CONFIG": "/dev/null",
@@ -283,6 +284,7 @@ def rclone(job: Job, *arguments: str) -> None:
         "RCLONE_CONFIG_SERVER_PORT": str(job.port),
         "RCLONE_CONFIG_SERVER_USER": job.user,
         "RCLONE_CONFIG_SERVER_PASS": secret,
+        **{f"RCLONE_CONFIG_SERVER_{name.upper()}": value for name, value in (options or {}).items()},
     }
     run(job, "rclone", "--retries=1", "--low-level-retries=1", "--timeout=10s", *arguments, environment=remote)
 
