@@ -45,6 +45,7 @@ ADAPTERS = (
 
 DANGERS: dict[str, set[str]] = {
     "socket": {
+        "data.arrivals",
         "data.channel",
         "data.offer",
         "data.portrange",
@@ -71,6 +72,7 @@ DANGERS: dict[str, set[str]] = {
         "server.certificates",
         "server.console",
         "server.door",
+        "server.introduced",
         "server.listening",
         "server.operation",
         "server.sessions",

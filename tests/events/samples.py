@@ -9,10 +9,12 @@ from homeport.events.types import (
     DataConnectionFailed,
     Direction,
     Event,
+    ExternalAddressChanged,
     Failed,
     HandshakeFailed,
     LoggedIn,
     LoginFailed,
+    RouterMapped,
     ServerStarted,
     ServerStopped,
     ServerStopping,
@@ -93,6 +95,11 @@ ONE_OF_EACH: tuple[Event, ...] = (
     TreeChanged(at=AT, session=3, user="bob", change=Change.DELETED, path="/b"),
     Failed(at=AT, session=3, id="4f2a", text="ZeroDivisionError: division by zero", trace="Traceback ..."),
     SessionClosed(at=AT, session=3, peer=PEER, user="bob", reason=CloseReason.QUIT, seconds=65.2),
+    ExternalAddressChanged(at=AT, address="11.0.50.20", before=None, origin="told by the router, by PCP"),
+    RouterMapped(
+        at=AT, protocol="PCP", gateway="192.168.1.1", family=4, ports=((21, 21), (50000, 50000), (50001, 61001))
+    ),
+    ExternalAddressChanged(at=AT, address=None, before="11.0.50.20", origin=""),
     ServerStopping(at=AT, sessions=2),
     ServerStopped(at=AT),
 )

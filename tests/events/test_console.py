@@ -47,6 +47,9 @@ GOLDEN = """\
 14:03:07  bob@192.0.2.7 #3          deleted  /b
 14:03:07  bob@192.0.2.7 #3          internal error 4f2a: ZeroDivisionError: division by zero
 14:03:07  bob@192.0.2.7 #3          gone after 1 min 5 s: quit
+14:03:07  the external address is 11.0.50.20 (told by the router, by PCP)
+14:03:07  the router 192.168.1.1 forwards 21, 50000, 50001 as 61001 (PCP)
+14:03:07  the external address is not known any more
 14:03:07  stopping; 2 connected
 14:03:07  stopped
 """
@@ -94,9 +97,7 @@ def test_advice_stands_below_its_line_once_for_each_cause_in_a_session() -> None
         "          do that. (1) do that. (2) end\\x1b[31m.\n"
     )
     gone = SessionClosed(at=AT, session=3, peer=PEER, user="bob", reason=CloseReason.QUIT, seconds=1)
-    assert written(failed("a"), failed("a"), failed("b"), failed("a")) == (
-        line + advice + line + line + advice + line
-    )
+    assert written(failed("a"), failed("a"), failed("b"), failed("a")) == (line + advice + line + line + advice + line)
     assert written(failed("a"), gone, failed("a")).count(advice) == 2
     assert written(failed("a"), failed("a", session=4)).count(advice) == 2
 

@@ -8,15 +8,17 @@ import pytest
 from homeport.net import interfaces as module
 from homeport.net.interfaces import Interface, Interfaces
 
-SAMPLE = Interfaces((
-    Interface("lo", "127.0.0.1", ip_network("127.0.0.0/8")),
-    Interface("lo", "::1", ip_network("::1/128")),
-    Interface("off0", "10.9.0.1", ip_network("10.9.0.0/16"), up=False),
-    Interface("eth0", "169.254.7.7", ip_network("169.254.0.0/16")),
-    Interface("eth0", "192.168.1.10", ip_network("192.168.1.0/24")),
-    Interface("eth1", "10.0.0.1", ip_network("10.0.0.0/24")),
-    Interface("eth0", "fe80::10", ip_network("fe80::/64")),
-))
+SAMPLE = Interfaces(
+    (
+        Interface("lo", "127.0.0.1", ip_network("127.0.0.0/8")),
+        Interface("lo", "::1", ip_network("::1/128")),
+        Interface("off0", "10.9.0.1", ip_network("10.9.0.0/16"), up=False),
+        Interface("eth0", "169.254.7.7", ip_network("169.254.0.0/16")),
+        Interface("eth0", "192.168.1.10", ip_network("192.168.1.0/24")),
+        Interface("eth1", "10.0.0.1", ip_network("10.0.0.0/24")),
+        Interface("eth0", "fe80::10", ip_network("fe80::/64")),
+    )
+)
 
 
 def test_this_machine() -> None:
@@ -43,7 +45,7 @@ def test_is_local(address: str, local: bool) -> None:
 
 
 def test_the_lan_address_is_that_of_the_default_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_routed", lambda family: "10.0.0.1")
+    monkeypatch.setattr(module, "routed_address", lambda family: "10.0.0.1")
     assert SAMPLE.lan_address() == "10.0.0.1"
 
 
@@ -51,7 +53,7 @@ def test_the_lan_address_is_that_of_the_default_route(monkeypatch: pytest.Monkey
 def test_without_a_default_route_the_first_usable_one_counts(
     monkeypatch: pytest.MonkeyPatch, routed: str | None
 ) -> None:
-    monkeypatch.setattr(module, "_routed", lambda family: routed)
+    monkeypatch.setattr(module, "routed_address", lambda family: routed)
     assert SAMPLE.lan_address() == "192.168.1.10"
     assert SAMPLE.lan_address(6) is None
 
@@ -62,4 +64,4 @@ def test_no_route_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr(socket, "socket", NoNetwork)
-    assert module._routed(4) is None
+    assert module.routed_address(4) is None

@@ -15,11 +15,9 @@ from homeport.accounts.passwords import plain
 from homeport.cli.state import State
 from homeport.data.ports import PassivePorts
 from homeport.events.types import Event, Warned
-from homeport.server import build as build_module
 from homeport.server.build import USERS_FILE, build, policy_of
 from homeport.server.config import Config
 from homeport.server.listening import PortInUse, StartError
-from homeport.session.services import Clock
 
 from .fakes import Recorder
 
@@ -42,13 +40,16 @@ def build_and_close(config: Config) -> list[Event]:
 def test_every_option_of_a_session_arrives() -> None:
     config = config_of(
         server={"greeting": "hello", "host_names": ["ftp.example.net"]},
-        data={"active_port": 20, "allow_foreign": True, "announce": {"10.8.0.0/16": "10.8.0.1"}},
+        data={
+            "active_port": 20, "allow_foreign": True, "announce": {"10.8.0.0/16": "10.8.0.1"},
+            "external_address": "198.51.100.7", "passive_ports": "50000-50001", "passive_ports_external": "60000-60001",
+        },
         limits={
             "login": 1, "login_tries": 2, "idle": 3, "idle_most": 4, "data": 5, "command_length": 600, "sessions": 7,
         },
         uploads={"partial": "discard"},
     )  # fmt: skip
-    policy = policy_of(config, 2121, "198.51.100.7")
+    policy = policy_of(config, 2121)
     assert (policy.banner, policy.host_names) == ("hello", ("ftp.example.net",))
     assert (policy.login_seconds, policy.login_tries) == (1, 2)
     assert (policy.idle_seconds, policy.idle_seconds_most) == (3, 4)
@@ -56,6 +57,7 @@ def test_every_option_of_a_session_arrives() -> None:
     assert (policy.active_port, policy.allow_foreign, policy.keep_partial) == (20, True, False)
     assert [rule.address for rule in policy.announce.explicit] == ["10.8.0.1"]
     assert policy.announce.external == "198.51.100.7"
+    assert policy.announce.ports == {50000: 60000, 50001: 60001}
 
 
 @pytest.mark.standard("959-3.2-DEF-SERVER")
@@ -194,37 +196,3 @@ def test_a_control_port_in_use() -> None:
         pytest.raises(PortInUse),
     ):
         build(config_of(listen={"addresses": ["127.0.0.1"], "port": taken.getsockname()[1]}), Recorder().bus)
-
-
-def test_the_external_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def lookup(name: str, *_: object, **__: object) -> list[object]:
-        asked.append(name)
-        six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::7", 0, 0, 0))
-        four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("198.51.100.7", 0))
-        return [six, four]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    external = build_module._external_address
-    recorder = Recorder()
-    clock = Clock()
-
-    def of(text: str) -> str | None:
-        return external(config_of(data={"external_address": text}), recorder.bus, clock)
-
-    assert of("ftp.example.net") == "198.51.100.7"
-    assert asked == ["ftp.example.net"]
-    assert of("203.0.113.5") == "203.0.113.5"
-    assert of("auto") is None
-    assert of("none") is None
-    assert asked == ["ftp.example.net"]
-
-    def fail(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    assert of("ftp.example.net") is None
-    [warning] = recorder.of(Warned)
-    assert isinstance(warning, Warned)
-    assert "ftp.example.net could not be looked up (Name or service not known)" in warning.text

@@ -13,6 +13,7 @@ class FakePorts:
 
     def __init__(self) -> None:
         self.sweeps = 0
+        self.unsettled = False
 
     def descriptors(self) -> list[int]:
         return [71, 72]
@@ -37,4 +38,16 @@ def test_one_look_for_many_connections() -> None:
     assert ports.sweeps == 1
     assert set(lobby.watched) == {71, 72}
     lobby.watched[72]()
+    assert len(lobby.timers) == 2
+
+
+def test_it_looks_again_while_a_proxy_owes_a_header() -> None:
+    lobby, ports, time = FakeLobby(), FakePorts(), FakeTime()
+    ports.unsettled = True
+    Sweep(ports, lobby, time).begin()
+    lobby.watched[71]()
+    lobby.timers[-1][1]()
+    assert [when for when, _ in lobby.timers[1:]] == [time.now + SECONDS]
+    ports.unsettled = False
+    lobby.timers[-1][1]()
     assert len(lobby.timers) == 2

@@ -60,6 +60,18 @@ class SessionLimits:
             else:
                 self._by_network[network] = count - 1
 
+    def move(self, old: str, new: str) -> Full | None:
+        """Count a session that was counted from *old* as one from *new*, or tell why not: then nothing has changed."""
+        network = network_of(new)
+        with self._lock:
+            count = self._by_network.get(network, 0)
+            if self._per_address and count >= self._per_address:
+                return Full.ADDRESS
+            self._total += 1
+            self._by_network[network] = count + 1
+        self.release(old)
+        return None
+
     @property
     def total(self) -> int:
         """The sessions there are."""

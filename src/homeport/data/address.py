@@ -10,7 +10,8 @@ A decision depends only on the two ends of the control connection, so it may be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
@@ -55,9 +56,23 @@ class Rules:
     external_origin: str = "configured"
     """Where `external` comes from, in a few words: "configured", "told by the router (UPnP)", ..."""
 
+    ports: Mapping[int, int] = field(default_factory=dict)
+    """The port outside that leads to one of ours, where a router translates ports (IPv4 only)."""
+
     def __post_init__(self) -> None:
         if self.external is not None:
             _check(self.external)
+
+    def port(self, decision: Decision, own: int) -> int:
+        """The port to announce beside the address of *decision*, for our port *own*."""
+        return self.ports.get(own, own) if decision.outside else own
+
+
+@dataclass(slots=True)
+class Announcement:
+    """The rules in force. Who learns of another address puts other Rules in their place; a decision takes them once."""
+
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,8 @@ class Decision:
     address: str
     reason: str
     """A clause for people, as in "192.0.2.1, because <reason>"."""
+    outside: bool = False
+    """Whether the client comes by way of a router that translates IPv4 addresses, if there is one."""
 
 
 def decide(rules: Rules, client: str, local: str) -> Decision:
@@ -78,18 +95,20 @@ def decide(rules: Rules, client: str, local: str) -> Decision:
         raise ValueError(f"{local} is not the end of a connection")
     for rule in rules.explicit:
         if theirs in rule.network and ip_address(rule.address).version == ours.version:
-            return Decision(rule.address, f"a rule names it for clients in {rule.network}")
+            outside = rule.address == rules.external
+            return Decision(rule.address, f"a rule names it for clients in {rule.network}", outside)
     for network in rules.local_networks:
         if theirs in network:
             return Decision(str(ours), f"the client is on the local network {network} and is connected to it")
     if rules.external is not None and ip_address(rules.external).version == ours.version:
-        return Decision(rules.external, f"it is the external address ({rules.external_origin})")
+        return Decision(rules.external, f"it is the external address ({rules.external_origin})", ours.version == 4)
     if not ours.is_global and theirs.is_global:
         return Decision(
             str(ours),
             "no external address is known; it is private, so a client on the internet reaches it only with luck",
+            ours.version == 4,
         )
-    return Decision(str(ours), "the client is connected to it")
+    return Decision(str(ours), "the client is connected to it", ours.version == 4)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address:

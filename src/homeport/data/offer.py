@@ -37,6 +37,7 @@ class Offer:
         "_over",
         "_ports",
         "address",
+        "announced",
         "connection",
         "local",
         "made",
@@ -61,6 +62,8 @@ class Offer:
         """Whether its session uses it, so that it is not taken back."""
         self.address: str | None = None
         """What was announced to the client, if somebody sets it: error texts name it."""
+        self.announced = place.number
+        """The port that was announced: another one, where a router translates ports."""
         self.open = True
         """Whether a connection from the peer is for this offer, and not a late one for an earlier offer."""
         self.connection: socket.socket | None = None
@@ -129,12 +132,15 @@ class Offer:
                 control = watch.fileno()
                 # In a shortage the port would be found ready at once, again and again.
                 listening = -1 if self.short else place.fileno()
+                arriving = place.arriving()
                 if waker is None:
-                    found = ready((listening, control), (), min(left, _SHORTAGE_PAUSE))
+                    found = ready((listening, control, *arriving), (), min(left, _SHORTAGE_PAUSE))
                 else:
-                    found = ready(
-                        (listening, control, waker.fileno()), (), min(left, _SHORTAGE_PAUSE) if self.short else left
-                    )
+                    pause = min(left, _SHORTAGE_PAUSE) if self.short else left
+                    found = ready((listening, control, waker.fileno(), *arriving), (), pause)
+                    if waker.fileno() in found:
+                        # What it told shows below; left as it is, it would end every wait from now on.
+                        waker.clear()
                 if control in found:
                     attend(watch, f"{self.peer} to connect to port {self.port}")
                 if self.connection is None:
@@ -144,7 +150,7 @@ class Offer:
                 ports.stop_waiting(self, waker)
 
     def _nobody(self, timeout: float) -> DataConnectionError:
-        where = f"port {self.port} of {self.address or self.local}"
+        where = f"port {self.announced} of {self.address or self.local}"
         expected = f"{self.peer} should have connected to {where} within {timeout:g} seconds"
         if self.short:
             return DataConnectionError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from homeport.net.listener import listen, plain
 
 if TYPE_CHECKING:
+    from .arrivals import Arrivals
     from .offer import Offer
     from .waker import Waker
 
@@ -28,7 +29,7 @@ _SAME_NUMBER_TRIES = 20
 class Port:
     """One listening socket, and to whom it is promised."""
 
-    __slots__ = ("former", "listener", "number", "offers", "range")
+    __slots__ = ("arrivals", "former", "listener", "number", "offers", "range")
 
     def __init__(self, listener: socket.socket, of: PortRange) -> None:
         self.listener = listener
@@ -38,6 +39,12 @@ class Port:
         """By the peer's address, of which there is one here at most."""
         self.former: dict[str, float] = {}
         """Peers whose offer ended without a connection, and until when (monotonic) they should not come back."""
+        self.arrivals: Arrivals | None = None
+        """What comes from a proxy and has not told its client yet; None: clients come themselves."""
+
+    def arriving(self) -> tuple[int, ...]:
+        """Descriptors of connections that are still to tell whose they are."""
+        return () if self.arrivals is None else self.arrivals.descriptors()
 
     def fileno(self) -> int:
         """-1 once it is closed."""

@@ -28,6 +28,7 @@ from typing import Self
 
 from homeport.net.listener import SHORTAGE, accept, plain
 
+from .arrivals import Arrivals, Proxies
 from .connection import Cause, DataConnectionError, attend
 from .offer import Offer
 from .portrange import Port, PortRange, Turn, open_ranges
@@ -70,6 +71,7 @@ class PassivePorts:
         unavailable: Sequence[tuple[int, str]],
         refused: Refused | None = None,
         kept: float = KEPT_SECONDS,
+        proxies: Proxies | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._ranges = {one.address: one for one in ranges}
@@ -84,6 +86,9 @@ class PassivePorts:
         """The numbers that could not be had, on one address or all, and why."""
         self.without = tuple(one.address for one in ranges if not one.ports)
         """The addresses on which none could be had."""
+        if proxies is not None:
+            for port in self._places():
+                port.arrivals = Arrivals(proxies)
 
     @classmethod
     def open(
@@ -94,15 +99,17 @@ class PassivePorts:
         count: int = 16,
         refused: Refused | None = None,
         kept: float = KEPT_SECONDS,
+        proxies: Proxies | None = None,
     ) -> Self:
         """Listen on *ports* of each of *addresses*; None: on *count* numbers that the system chooses.
 
         What cannot be had is told in `unavailable` and raises nothing. *refused* is called with every stranger's
         address and the port, in the thread that met him; it must be quick. *kept*: seconds after which an offer that
-        is not used may be taken back for another session of the same client.
+        is not used may be taken back for another session of the same client. *proxies*: only they connect, and each
+        connection begins by telling whose it is.
         """
         ranges, unavailable = open_ranges(addresses, ports, count)
-        return cls(ranges, unavailable, refused, kept)
+        return cls(ranges, unavailable, refused, kept, proxies)
 
     # -- for a session ---------------------------------------------------------------------------------
 
@@ -134,10 +141,12 @@ class PassivePorts:
         The strangers among them, each with the port. To be called about every second, because between two transfers
         nobody else looks.
         """
-        places = {port.fileno(): port for one in self._ranges.values() for port in one.ports}
+        places = {port.fileno(): port for port in self._places()}
         found: list[tuple[str, int]] = []
-        for descriptor in ready(tuple(places), (), 0.0):
-            found.extend((address, places[descriptor].number) for address in self.admit(places[descriptor]))
+        stirring = {places[descriptor] for descriptor in ready(tuple(places), (), 0.0)}
+        for port in places.values():
+            if port in stirring or port.arrivals:
+                found.extend((address, port.number) for address in self.admit(port))
         now = time.monotonic()
         with self._lock:
             for port in places.values():
@@ -147,7 +156,12 @@ class PassivePorts:
 
     def descriptors(self) -> tuple[int, ...]:
         """Of the listening sockets, for who wants to know when it is worth to `sweep`."""
-        return tuple(port.fileno() for one in self._ranges.values() for port in one.ports)
+        return tuple(port.fileno() for port in self._places())
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether connections of proxies are still to tell whose they are, so that another `sweep` is due soon."""
+        return any(port.arrivals for port in self._places())
 
     def close(self) -> None:
         """Stop listening. Whoever waits is told CLOSED; connections that came in before stay with their sessions."""
@@ -166,6 +180,9 @@ class PassivePorts:
                             offer.waker.wake()
                     port.offers.clear()
             wakers, self._wakers = self._wakers, []
+        for port in self._places():
+            if port.arrivals is not None:
+                port.arrivals.close()
         for one in self._ranges.values():
             one.close()
         for waker in wakers:
@@ -179,6 +196,7 @@ class PassivePorts:
         Ends early once *until* has its connection. The addresses of strangers.
         """
         strangers: list[str] = []
+        came = False
         for _ in range(_ADMITTED_AT_ONCE):
             try:
                 connection, peer = accept(port.listener)
@@ -194,16 +212,47 @@ class PassivePorts:
                             Cause.CLOSED, f"Port {port.number} broke: {error.strerror}."
                         ) from error
                 break
-            offer, late = self._hand_over(port, plain(peer[0]), connection)
-            if offer is None:
-                reset(connection)
-                if not late:
-                    strangers.append(peer[0])
-                    if self._refused is not None:
-                        self._refused(peer, port.number)
-            elif offer is until:
+            if port.arrivals is not None and port.arrivals.add(connection, peer):
+                came = True
+                continue
+            offer = self._bring(port, connection, peer, strangers, known=port.arrivals is None)
+            if offer is not None and offer is until:
                 break
+        if port.arrivals is not None:
+            for connection, client in port.arrivals.introduced():
+                self._bring(port, connection, client, strangers)
+            if came and port.arrivals:
+                self._wake(port)
         return strangers
+
+    def _bring(
+        self,
+        port: Port,
+        connection: socket.socket,
+        peer: tuple[str, int],
+        strangers: list[str],
+        *,
+        known: bool = True,
+    ) -> Offer | None:
+        """Bring *connection* to the offer of *peer*, and return that; else it is reset. *known*: it may have one."""
+        offer, late = self._hand_over(port, plain(peer[0]), connection) if known else (None, False)
+        if offer is None:
+            reset(connection)
+            if not late:
+                strangers.append(peer[0])
+                if self._refused is not None:
+                    self._refused(peer, port.number)
+        return offer
+
+    def _wake(self, port: Port) -> None:
+        """Let all who wait at *port* look which descriptors are there now."""
+        with self._lock:
+            for offer in port.offers.values():
+                if offer.waker is not None:
+                    offer.waker.wake()
+
+    def _places(self) -> list[Port]:
+        return [port for one in self._ranges.values() for port in one.ports]
 
     def keep(self, offer: Offer) -> None:
         """From now on *offer* is used and not taken back."""

@@ -30,10 +30,12 @@ from .types import (
     DataConnectionFailed,
     Direction,
     Event,
+    ExternalAddressChanged,
     Failed,
     HandshakeFailed,
     LoggedIn,
     LoginFailed,
+    RouterMapped,
     ServerStarted,
     ServerStopped,
     ServerStopping,
@@ -139,6 +141,12 @@ def _server(event: Event) -> Sentence | None:
     match event:
         case Warned(text=text):
             return Sentence(visible(text), Tone.WARNING)
+        case ExternalAddressChanged(address=address, origin=origin):
+            if address is None:
+                return Sentence("the external address is not known any more", Tone.WARNING)
+            return Sentence(f"the external address is {address} ({visible(origin)})", Tone.GOOD)
+        case RouterMapped():
+            return Sentence(_mapped(event), Tone.GOOD)
         case ServerStarted():
             return Sentence(_started(event), Tone.GOOD)
         case ServerStopping(sessions=sessions):
@@ -169,6 +177,13 @@ def _change(event: TreeChanged) -> str:
 def _no_connection(event: DataConnectionFailed) -> str:
     kind = "passive, announced" if event.passive else "active, to"
     return f"no data connection ({kind} {visible(endpoint(*event.target))}): {visible(event.cause)}"
+
+
+def _mapped(event: RouterMapped) -> str:
+    same = ranges(inside for inside, outside in event.ports if inside == outside)
+    others = [f"{inside} as {outside}" for inside, outside in event.ports if inside != outside]
+    what = "lets through" if event.family == 6 else "forwards"
+    return f"the router {event.gateway} {what} {', '.join([*([same] if same else []), *others])} ({event.protocol})"
 
 
 def _started(event: ServerStarted) -> str:

@@ -41,6 +41,28 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalAddressChanged(Event):
+    """Clients on the internet are told another address from now on."""
+
+    address: str | None
+    """None: it is not known any more."""
+    before: str | None
+    origin: str
+    """Who says so: "told by the router (PCP)", "the name ftp.example.net", ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterMapped(Event):
+    """The router lets clients on the internet reach these ports, as it was asked to."""
+
+    protocol: str
+    gateway: str
+    family: int
+    ports: tuple[tuple[int, int], ...]
+    """Ours, and the router's that leads to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Event):
     """An unexpected error. The client heard "451 ... (id)"; the trace is only here."""
 

@@ -98,9 +98,16 @@ class OwnInterface:
         self._lan_address = lan_address
 
     def ask(self, patience: Patience) -> External:  # noqa: ARG002 - the system knows at once
+        known = self.known()
+        if known is None:
+            raise Unknown("No network interface of this machine has a public address.")
+        return known
+
+    def known(self) -> External | None:
+        """The address, if it is a public one."""
         address = self._lan_address()
         if address is None or not ip_address(address).is_global:
-            raise Unknown("No network interface of this machine has a public address.")
+            return None
         return External(address, "of this machine's network interface")
 
 

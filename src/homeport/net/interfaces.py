@@ -70,7 +70,7 @@ class Interfaces:
 
         None when there is only loopback.
         """
-        routed = _routed(family)
+        routed = routed_address(family)
         if routed is not None and self.is_own(routed) and not ip_address(routed).is_loopback:
             return routed
         for one in self.all:
@@ -84,7 +84,7 @@ def _width(mask: str) -> int:
     return int(ip_address(mask)).bit_count()
 
 
-def _routed(family: int) -> str | None:
+def routed_address(family: int) -> str | None:
     """The address that a packet to the internet would come from. Connecting a UDP socket sends nothing."""
     target, kind = _SOMEWHERE[0 if family == 4 else 1]
     try:

@@ -13,34 +13,39 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from ipaddress import ip_address
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 
 from homeport.accounts.database import AccountError, Database
 from homeport.accounts.limits import LoginThrottle, SessionLimits
 from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
-from homeport.data.address import Rule, Rules
+from homeport.data.address import Announcement, Rule, Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.throttle import Pace, Rates
 from homeport.events.bus import Bus
 from homeport.events.jsonlog import JsonLog
 from homeport.events.types import Warned
 from homeport.events.xferlog import Xferlog
+from homeport.net.background import Patience
+from homeport.net.exchange import Endpoint
 from homeport.net.listener import text_of
 from homeport.net.renewal import Authority
+from homeport.net.router import Router
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
 from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
 
-from .certificates import acme_directory, open_certificates
+from .certificates import Certification, acme_directory, open_certificates
 from .config import Config
 from .console import ConsoleSocket, ConsoleUnavailable
-from .dataports import open_passive_ports, try_active_port
+from .dataports import open_passive_ports, trust, try_active_port
 from .homes import Homes
+from .introduced import Proxies
 from .listening import StartError, open_listeners
 from .operation import Parts
+from .outside import Adapters, Outside, fixed_address, open_outside
 from .protection import contexts_of, tls_policy_of
 
 Log = JsonLog | Xferlog
@@ -88,8 +93,14 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         shut = [path for path in (config.server.state, config.tls.key) if path is not None]
         homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=shut))
         console = _open_console(config, events, timing, undo)
-        external = _external_address(config, events, timing)
-        policy = policy_of(config, port, external)
+        _check_library_of_router(config)
+        policy = policy_of(config, port)
+        announcement = Announcement(policy.announce)
+        control_ports = {listener.getsockname()[1] for listener in (*listeners, *implicit)}
+        outside = open_outside(
+            config, addresses, [*control_ports, *ports.ports], announcement, _ADAPTERS, events, timing, warn
+        )
+        undo.callback(outside.close)
         services = Services(
             accounts=accounts,
             throttle=LoginThrottle(timing.monotonic),
@@ -101,9 +112,10 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             clock=timing,
             rates=rates_of(config, timing),
             stopping=stopping,
+            announcement=announcement,
         )
         implicit_port = config.listen.implicit_tls_port
-        at_once = replace(services, policy=policy_of(config, implicit_port, external, implicit=True))
+        at_once = replace(services, policy=policy_of(config, implicit_port, implicit=True))
 
         def converse(
             connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]
@@ -121,16 +133,17 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             clock=timing,
             stopping=stopping,
             console=console,
-            facts=lambda: _facts(config, policy),
+            facts=lambda: _facts(config, policy, announcement.rules, outside),
+            proxies=_proxies(config),
             certificates=certification.store if certification is not None else None,
-            begin=certification.start if certification is not None else _nothing,
+            begin=lambda: _begin(certification, outside),
             reopen=lambda: _reopen(logs),
             close=undo.pop_all().close,
         )
     raise AssertionError  # the type checker believes that an ExitStack may swallow an exception
 
 
-def policy_of(config: Config, control_port: int, external: str | None = None, *, implicit: bool = False) -> Policy:
+def policy_of(config: Config, control_port: int, *, implicit: bool = False) -> Policy:
     """How sessions behave on *control_port*, the one that is really open; *implicit*: where TLS begins at once."""
     options = config.data
     # Beside a port that the system chose there is no data port that anybody could expect or that would be ours.
@@ -147,7 +160,9 @@ def policy_of(config: Config, control_port: int, external: str | None = None, *,
         allow_foreign=options.allow_foreign,
         private_port=PrivatePort(options.private_port),
         announce=Rules(
-            explicit=tuple(Rule(network, address) for network, address in options.announce.items()), external=external
+            explicit=tuple(Rule(network, address) for network, address in options.announce.items()),
+            external=fixed_address(options.external_address),
+            ports=dict(zip(options.passive_ports or (), options.passive_ports_external or (), strict=False)),
         ),
         keep_partial=config.uploads.partial == "keep",
         line_octets=config.limits.command_length,
@@ -203,14 +218,17 @@ def _open_console(config: Config, events: Bus, clock: Clock, undo: ExitStack) ->
     return console
 
 
-def _facts(config: Config, policy: Policy) -> dict[str, object]:
+def _facts(config: Config, policy: Policy, rules: Rules, outside: Outside) -> dict[str, object]:
     """For the console: what is announced, and why."""
-    rules = policy.announce
     return {
         "active_port": policy.active_port,
         "external": rules.external,
         "external_origin": rules.external_origin if rules.external is not None else None,
         "sessions_limit": config.limits.sessions,
+        "router": [
+            {**asdict(state), "trouble": state.trouble.value if state.trouble is not None else None}
+            for state in outside.announcing.states
+        ],
     }
 
 
@@ -246,8 +264,40 @@ def _reopen(logs: Sequence[Log]) -> None:
         log.reopen()
 
 
-def _nothing() -> None:
-    """There is nothing to begin."""
+def _begin(certification: Certification | None, outside: Outside) -> None:
+    if certification is not None:
+        certification.start()
+    outside.start()
+
+
+def _proxies(config: Config) -> Proxies | None:
+    """Who introduces clients on the control connection."""
+    options = config.proxy
+    if not options.control:
+        return None
+    return Proxies(trust(config), options.header, options.data == "proxy", config.server.host_names)
+
+
+def _pcp(gateway: Endpoint, patience: Patience, tries: int | None, source: str | None) -> Router:
+    from homeport.net.pcp import TRIES, Pcp
+
+    return Pcp(gateway, patience, tries=TRIES if tries is None else tries, source=source)
+
+
+def _upnp(own: str | None) -> Router | None:
+    try:
+        from homeport.net.upnp import Upnp
+    except ImportError:  # with "auto" it is one protocol less, and with "upnp" there was a StartError
+        return None
+    return Upnp(own=own)
+
+
+def _check_library_of_router(config: Config) -> None:
+    if config.router.map == "upnp" and find_spec("miniupnpc") is None:
+        raise StartError("UPnP needs a library that is not installed (miniupnpc): pip install 'homeport[upnp]'.")
+
+
+_ADAPTERS = Adapters(_pcp, _upnp)
 
 
 def acme_authority(config: Config) -> Authority:
@@ -275,26 +325,3 @@ def _open_implicit(config: Config) -> tuple[socket.socket, ...]:
     if not config.listen.implicit_tls_port:
         return ()
     return open_listeners(config.listen.addresses, config.listen.implicit_tls_port)
-
-
-def _external_address(config: Config, events: Bus, clock: Clock) -> str | None:
-    """The configured external address; a name is looked up once, at the start."""
-    external = config.data.external_address
-    if external in ("auto", "none"):
-        return None
-    try:
-        return str(ip_address(external))
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(external, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        events.publish(Warned(
-            at=clock.time(),
-            text=f"The external address {external} could not be looked up ({error.strerror}). "
-            "Clients from the internet are told the address that they are connected to.",
-        ))  # fmt: skip
-        return None
-    # 227 can name an IPv4 address only, and 229 none (RFC 2428 §3): it is the IPv4 address that matters.
-    addresses = sorted(found, key=lambda one: one[0] != socket.AF_INET)
-    return str(addresses[0][4][0])

@@ -24,14 +24,17 @@ from .forms import (
     ExternalAddress,
     HostNames,
     LogFile,
+    OutsidePorts,
     Port,
     Ports,
     Rate,
     Size,
     StateDirectory,
+    StunServer,
 )
 from .people import AnonymousOptions, UserOptions, grants
 from .section import Section
+from .way import ProxyOptions, RouterOptions
 
 __all__ = [
     "AcmeOptions",
@@ -43,7 +46,9 @@ __all__ = [
     "LimitOptions",
     "ListenOptions",
     "LogOptions",
+    "ProxyOptions",
     "RateOptions",
+    "RouterOptions",
     "Section",
     "ServerOptions",
     "TlsOptions",
@@ -52,6 +57,7 @@ __all__ = [
     "grants",
     "name_conflicts",
     "port_conflicts",
+    "way_conflicts",
 ]
 
 
@@ -102,9 +108,22 @@ class DataOptions(Section):
         default=tuple(range(50000, 50020)),
         description="The ports of passive connections, which a router must forward; one serves any number of sessions.",
     )
+    passive_ports_external: OutsidePorts = Field(
+        default=None,
+        description="The ports of a router outside that lead to the passive ports, in the same order.",
+        examples=["60000-60019"],
+    )
     external_address: ExternalAddress = Field(
         default="auto",
-        description="What clients from the internet are told to connect to, where that is not a local address.",
+        description="What clients from the internet are told to connect to, where that is not a local address: an "
+        'address, a name that is looked up every few minutes, or "auto": what the router, the STUN server and the '
+        "network interface know, in this order.",
+    )
+    stun_server: StunServer | None = Field(
+        default=None,
+        description='A server that is asked for the external address if that is "auto" and the router does not '
+        "tell it.",
+        examples=["stun.example.net:3478"],
     )
     announce: Announcements = Field(
         default={},
@@ -199,6 +218,8 @@ class Config(Section):
     data: DataOptions = DataOptions()
     tls: TlsOptions = TlsOptions()
     acme: AcmeOptions = AcmeOptions()
+    router: RouterOptions = RouterOptions()
+    proxy: ProxyOptions = ProxyOptions()
     limits: LimitOptions = LimitOptions()
     rates: RateOptions = RateOptions()
     uploads: UploadOptions = UploadOptions()
@@ -209,7 +230,11 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [user.name for user in self.users]
-        conflicts = [*port_conflicts(self.listen, self.data), *name_conflicts(names, self.anonymous.enabled)]
+        conflicts = [
+            *port_conflicts(self.listen, self.data),
+            *way_conflicts(self.data, self.router, self.proxy),
+            *name_conflicts(names, self.anonymous.enabled),
+        ]
         if conflicts:
             raise ValueError("; ".join(conflict.text for conflict in conflicts))
         return self
@@ -242,6 +267,23 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
         for key, port in controls:
             if source == port:
                 yield Conflict(("data", "active_port"), f"port {source} is the active port, but is listen.{key}")
+
+
+def way_conflicts(data: DataOptions, router: RouterOptions, proxy: ProxyOptions) -> Iterator[Conflict]:
+    """What cannot be true at once of the way between clients and this server."""
+    outside = data.passive_ports_external
+    if outside is not None:
+        key = ("data", "passive_ports_external")
+        if router.map != "off":
+            yield Conflict(key, "the router is asked which ports it has outside (router.map)")
+        elif data.passive_ports is None:
+            yield Conflict(key, "the system chooses the passive ports, so nothing can lead to them")
+        elif len(outside) != len(data.passive_ports):
+            yield Conflict(key, f"{len(outside)} ports outside for {len(data.passive_ports)} passive ports")
+    if proxy.data == "proxy" and not proxy.control:
+        yield Conflict(("proxy", "data"), "which proxy it is, only the header of the control connection tells")
+    if not proxy.networks and (proxy.control or proxy.data == "header"):
+        yield Conflict(("proxy", "networks"), "a header is believed only from networks that are named here")
 
 
 def name_conflicts(names: Sequence[str | None], anonymous: bool) -> Iterator[Conflict]:

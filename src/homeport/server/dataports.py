@@ -6,11 +6,14 @@ What cannot be had is told in the words of the options, and once: nobody reads t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
+from homeport.data.arrivals import Proxies
 from homeport.data.channel import source_fault
 from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
 from homeport.events.types import StrangerRefused
+from homeport.net.listener import plain
 from homeport.session.services import Clock
 
 from .config import Config
@@ -36,8 +39,14 @@ def open_passive_ports(addresses: Sequence[str], config: Config, events: Bus, cl
         if not events.silent:
             events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
 
+    proxies = Proxies(trust(config), config.proxy.header) if config.proxy.data == "header" else None
     ports = PassivePorts.open(
-        addresses, config.data.passive_ports, count=_SYSTEM_PORTS, refused=refused, kept=config.limits.data * _KEPT
+        addresses,
+        config.data.passive_ports,
+        count=_SYSTEM_PORTS,
+        refused=refused,
+        kept=config.limits.data * _KEPT,
+        proxies=proxies,
     )
     reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))
     if not ports.ports or ports.without:
@@ -47,6 +56,17 @@ def open_passive_ports(addresses: Sequence[str], config: Config, events: Bus, cl
     for number, why in ports.unavailable:
         warn(f"{f'The passive port {number}' if number else 'A passive port'} could not be opened ({why}).")
     return ports
+
+
+def trust(config: Config) -> Callable[[str], bool]:
+    """Whether an address is a proxy's, whose headers are believed."""
+    networks = config.proxy.networks
+
+    def trusted(address: str) -> bool:
+        value = ip_address(plain(address))
+        return any(value in network for network in networks)
+
+    return trusted
 
 
 def try_active_port(addresses: Sequence[str], port: int, warn: Warn) -> None:

@@ -28,6 +28,7 @@ from .values import (
     parse_mail,
     parse_name,
     parse_network,
+    parse_outside_ports,
     parse_password,
     parse_port,
     parse_ports,
@@ -36,6 +37,7 @@ from .values import (
     parse_readable,
     parse_size,
     parse_state,
+    parse_stun_server,
     parse_umask,
     quote,
     write_access,
@@ -98,6 +100,11 @@ Ports = Annotated[
     PlainValidator(parse_ports),
     Form('ports: "50000-50009,50020", or "any"', lambda ports: quote(write_ports(ports))),
 ]
+OutsidePorts = Annotated[
+    tuple[int, ...] | None,
+    PlainValidator(parse_outside_ports),
+    Form('ports: "60000-60019", or "same"', lambda ports: quote("same" if ports is None else write_ports(ports))),
+]
 Address = Annotated[str, PlainValidator(parse_address), Form("IP address", quote)]
 Addresses = Annotated[tuple[Address, ...], Strict(False), Form("list of IP addresses", write_list)]
 ExternalAddress = Annotated[str, PlainValidator(parse_external), Form('IP address, host name, "auto" or "none"', quote)]
@@ -105,7 +112,9 @@ HostName = Annotated[str, PlainValidator(parse_host_name)]
 HostNames = Annotated[tuple[HostName, ...], Strict(False), Form("list of host names", write_list)]
 HttpsAddress = Annotated[str, PlainValidator(parse_https), Form("address that begins with https://", quote)]
 MailAddress = Annotated[str, PlainValidator(parse_mail), Form("mail address", quote)]
+StunServer = Annotated[str, PlainValidator(parse_stun_server), Form("host name or address, and port", quote)]
 NetworkKey = Annotated[Network, PlainValidator(parse_network)]
+Networks = Annotated[tuple[NetworkKey, ...], Strict(False), Form("list of networks", write_list)]
 Announcements = Annotated[dict[NetworkKey, Address], Form('table: { "10.8.0.0/16" = "10.8.0.1" }', write_table)]
 SessionReuseFor = Annotated[
     dict[NetworkKey, Literal["prefer", "require", "off"]],

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,11 +25,14 @@ from .config import (
     Conflict,
     DataOptions,
     ListenOptions,
+    ProxyOptions,
+    RouterOptions,
     Section,
     TlsOptions,
     UserOptions,
     name_conflicts,
     port_conflicts,
+    way_conflicts,
 )
 from .positions import Key, positions
 from .values import OptionError, Origin, quote
@@ -216,7 +220,7 @@ def _unknown(key: Key) -> Fault:
     if len(key) == 1:
         text = "there is no table and no option of this name"
         near = get_close_matches(name, [*tables, "user"], 1)
-        if near:
+        if near and near[0] in get_close_matches(name, [near[0], *chain(*tables.values())], 1):
             table = "users" if near[0] == "user" else near[0]
             return Fault(None, key, text, "[[users]]" if table == "users" else f"[{table}]")
     else:
@@ -253,6 +257,10 @@ def _conflicts(values: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterat
     data = sections.get("data") if "data" in values else DataOptions()
     if isinstance(listen, ListenOptions) and isinstance(data, DataOptions):
         found.extend(port_conflicts(listen, data))
+    router = sections.get("router") if "router" in values else RouterOptions()
+    proxy = sections.get("proxy") if "proxy" in values else ProxyOptions()
+    if isinstance(data, DataOptions) and isinstance(router, RouterOptions) and isinstance(proxy, ProxyOptions):
+        found.extend(way_conflicts(data, router, proxy))
     tls = sections.get("tls")
     if isinstance(tls, TlsOptions):
         found.extend(_pem_conflicts(tls))

@@ -26,6 +26,7 @@ from .admission import Admission, Converse
 from .answers import Answers, Facts
 from .console import Console, ConsoleSocket
 from .door import Door
+from .introduced import Proxies
 from .sessions import Sessions, Talk
 from .sweep import Sweep, Sweepable
 from .threads import Threads
@@ -56,6 +57,8 @@ class Parts:
     """Where other programs of this user ask what is going on."""
     facts: Facts = dict
     """What they are told beside what the operation itself knows."""
+    proxies: Proxies | None = None
+    """Who introduces the clients; None: they come themselves."""
     certificates: CertificateStore | None = None
     """What is shown to clients; None: there is no TLS."""
     begin: Callable[[], None] = lambda: None
@@ -86,7 +89,9 @@ class Operation:
             self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock)
             self._lobby = self.sessions.lobby
             undo.append(lambda: self._lobby.stop(GRACE))
-            self._admission = Admission(parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock)
+            self._admission = Admission(
+                parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock, parts.proxies
+            )
             self._door = Door(parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic)
             undo.append(self._door.close)
             self._console: Console | None = None

@@ -28,6 +28,10 @@ class Sweepable(Protocol):
     def descriptors(self) -> Sequence[int]:
         """Of the listening sockets."""
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether another `sweep` is due soon although nobody new comes."""
+
     def sweep(self) -> list[tuple[str, int]]:
         """Bring connections to the sessions that they are for and reset the others. Does not wait."""
 
@@ -52,6 +56,9 @@ class Sweep:
     def _stirred(self, descriptor: int) -> None:
         self._watched.discard(descriptor)
         self._lobby.forget(descriptor)
+        self._look_later()
+
+    def _look_later(self) -> None:
         if not self._due:
             self._due = True
             self._lobby.at(self._clock() + SECONDS, self._look)
@@ -60,3 +67,5 @@ class Sweep:
         self._due = False
         self._ports.sweep()
         self.begin()
+        if self._ports.unsettled:
+            self._look_later()

@@ -209,6 +209,16 @@ def write_ports(ports: tuple[int, ...] | None) -> str:
     return ",".join(f"{low}-{high}" if low != high else str(low) for low, high in ranges)
 
 
+def parse_outside_ports(value: object) -> tuple[int, ...] | None:
+    """As `parse_ports`; None for "same"."""
+    if value is None or value == "same":
+        return None
+    ports = parse_ports(value)
+    if ports is None:
+        raise OptionError('the ports outside are a range such as "60000-60019", or "same"', quote("same"))
+    return ports
+
+
 # -- addresses -------------------------------------------------------------------------------------
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
@@ -239,6 +249,29 @@ def parse_external(value: object) -> str:
     if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
         raise OptionError(f'{quote(value)} is neither an address nor a host name, nor "auto" or "none"')
     return value
+
+
+def parse_stun_server(value: object) -> str:
+    """A host name or an address, with ":" and a port if that is not the usual one."""
+    if not isinstance(value, str):
+        raise OptionError('a STUN server is text, such as "stun.example.net" or "stun.example.net:3478"')
+    host, port = split_host_port(value)
+    try:
+        parse_external(host)
+        parse_port(port if port is not None else 1)
+    except OptionError:
+        host = ""
+    if host in ("", "auto", "none") or port == 0:
+        raise OptionError(f'{quote(value)} is no server such as "stun.example.net:3478"')
+    return value
+
+
+def split_host_port(text: str) -> tuple[str, int | None]:
+    """Host and port of "host:port", "[2001:db8::1]:3478" or a host alone."""
+    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?", text, re.ASCII)
+    if found is None:
+        return text, None
+    return found[1] or found[2] or "", int(found[3]) if found[3] else None
 
 
 def parse_host_name(value: object) -> str:

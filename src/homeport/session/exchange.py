@@ -29,7 +29,6 @@ from .protection import data_protected
 from .refusal import Refusal, reply_for
 from .secured import protect
 
-
 LOWEST_PORT = 1024
 """No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
 
@@ -118,7 +117,7 @@ def _connect(context: Context) -> Connection:
         if target.port < LOWEST_PORT:
             raise Refusal(Code.CANNOT_OPEN_DATA, f"Port {target.port} is never connected to; use PASV or EPSV")
     # The data port is on the address that the client is connected to (RFC 1123 §4.1.2.12).
-    source = (session.local[0], policy.active_port)
+    source = (session.source, policy.active_port)
     other_port: list[str] = []
     try:
         address = (target.host, target.port)

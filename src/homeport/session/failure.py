@@ -47,7 +47,7 @@ def no_connection(
     facts = _facts(context, _SEEN[error.cause])
     if isinstance(target, Offer):
         attempt = replace(_passive(context, facts, target), strangers=error.strangers)
-        address = (target.address or target.local, target.port)
+        address = (target.address or target.local, target.announced)
     else:
         attempt = replace(_active(context, facts, target), error=error.number, source_failure=source_failure)
         if context.session.requested is not None:
@@ -103,10 +103,11 @@ def _facts(context: Context, seen: Seen) -> Attempt:
 def _passive(context: Context, facts: Attempt, offer: Offer) -> Attempt:
     announced = offer.address
     if announced is None:
-        return replace(facts, port=offer.port)
-    # It depends on nothing that could have changed since PASV was answered.
-    reason = decide(context.services.policy.announce, facts.peer[0], facts.local[0]).reason
-    return replace(facts, port=offer.port, announced=announced, reason=reason)
+        return replace(facts, port=offer.announced)
+    decision = decide(context.services.announce(), facts.peer[0], context.session.reached)
+    # The external address may have become another one since PASV was answered.
+    reason = decision.reason if decision.address == announced else "it was the address to announce then"
+    return replace(facts, port=offer.announced, announced=announced, reason=reason)
 
 
 def _active(context: Context, facts: Attempt, target: HostPort) -> Attempt:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from homeport.accounts.limits import LoginThrottle
 from homeport.accounts.model import User
 from homeport.accounts.providers import Accounts
-from homeport.data.address import Rules
+from homeport.data.address import Announcement, Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
 from homeport.data.throttle import Rates
@@ -59,6 +59,7 @@ class Policy:
     private_port: PrivatePort = PrivatePort.PEER
     """What becomes of a PORT that names an address behind the client's router."""
     announce: Rules = field(default_factory=Rules)
+    """What is announced as long as nothing else is learned (`Services.announce`)."""
     keep_partial: bool = True
     """Keep what an upload that broke off had brought, for REST and APPE."""
     line_octets: int = 8192
@@ -88,3 +89,9 @@ class Services:
     """How fast transfers may be."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: who waits for a delay waits on it."""
+    announcement: Announcement | None = None
+    """Where the rules are that change while the server runs; None: they are the policy's and stay."""
+
+    def announce(self) -> Rules:
+        """The rules for what PASV announces, at this moment."""
+        return self.policy.announce if self.announcement is None else self.announcement.rules

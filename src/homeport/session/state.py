@@ -28,6 +28,10 @@ class Session:
     local: tuple[str, int]
     opened: float
     """Monotonic seconds."""
+    front: tuple[str, int] | None = None
+    """Where the client connected to, as a proxy in between told (PROXY protocol); None: to `local`."""
+    data_peer: str | None = None
+    """From which address its passive data connections come, where that is the proxy; None: from the client's."""
 
     # -- login (RFC 959 §4.1.1) --
     name: str | None = None
@@ -77,6 +81,19 @@ class Session:
     """How fast its transfers may be."""
     inside: str | None = None
     """The client's address in its own network, where PORT has told one that is not the address it comes from."""
+
+    @property
+    def reached(self) -> str:
+        """The address that the client connected to: this machine's, or that of a proxy."""
+        return self.local[0] if self.front is None else self.front[0]
+
+    @property
+    def source(self) -> str:
+        """The own address that active data connections come from: the one connected to (RFC 1123 §4.1.2.12)."""
+        if self.front is None or (":" in self.peer[0]) == (":" in self.local[0]):
+            return self.local[0]
+        # The proxy translates between IPv4 and IPv6. The client is dialled without it, from whatever address we have.
+        return "::" if ":" in self.peer[0] else "0.0.0.0"
 
     @property
     def binary(self) -> bool:

@@ -50,13 +50,15 @@ def pasv(context: Context, _: None) -> Reply:
     """PASV: a port is listening when 227 is read, and 227 names the address that this client can reach."""
     _set_up_allowed(context)
     session = context.session
-    if ":" in session.local[0]:
+    if ":" in session.reached:
         # 227 has room for IPv4 only; a malformed one would confuse clients and be swallowed by firewalls (RFC 2428 §1).
         raise Refusal(Code.UNSUPPORTED_FAMILY, "PASV cannot name an IPv6 address; use EPSV (2)")
-    announced = decide(context.services.policy.announce, session.peer[0], session.local[0])
+    rules = context.services.announce()
+    announced = decide(rules, session.peer[0], session.reached)
     offer = _offer(context)
     offer.address = announced.address
-    numbers = f"{announced.address.replace('.', ',')},{offer.port >> 8},{offer.port & 255}"
+    number = offer.announced = rules.port(announced, offer.port)
+    numbers = f"{announced.address.replace('.', ',')},{number >> 8},{number & 255}"
     return Reply(Code.PASSIVE, f"Entering Passive Mode ({numbers})")
 
 
@@ -66,21 +68,28 @@ def epsv(context: Context, family: FamilyRequest) -> Reply:
     if family is EPSV_ALL:
         session.extended_only = True
         return Reply(Code.OK, "Only EPSV sets up data connections from now on")
-    own = 6 if ":" in session.local[0] else 4
+    own = 6 if ":" in session.reached else 4
     if family is not None and family != own:
         raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported, use ({2 if own == 6 else 1})")
-    return Reply(Code.EXTENDED_PASSIVE, f"Entering Extended Passive Mode (|||{_offer(context).port}|)")
+    offer = _offer(context)
+    rules = context.services.announce()
+    if rules.ports:
+        offer.announced = rules.port(decide(rules, session.peer[0], session.reached), offer.port)
+    return Reply(Code.EXTENDED_PASSIVE, f"Entering Extended Passive Mode (|||{offer.announced}|)")
 
 
 def lpsv(context: Context, _: None) -> Reply:
     """LPSV: the long form of PASV (RFC 1639; historic)."""
     _set_up_allowed(context)
     session = context.session
-    local = ip_address(session.local[0].partition("%")[0])
+    rules = context.services.announce()
+    announced = decide(rules, session.peer[0], session.reached)
+    local = ip_address(session.reached.partition("%")[0])
     if local.version == 4:
-        local = ip_address(decide(context.services.policy.announce, session.peer[0], session.local[0]).address)
+        local = ip_address(announced.address)
     octets = local.packed
-    number = _offer(context).port
+    offer = _offer(context)
+    number = offer.announced = rules.port(announced, offer.port)
     fields = [local.version, len(octets), *octets, 2, number >> 8, number & 255]
     return Reply(Code.LONG_PASSIVE, f"Entering Long Passive Mode ({','.join(map(str, fields))})")
 
@@ -95,7 +104,7 @@ def _offer(context: Context) -> Offer:
     session, services = context.session, context.services
     session.release_data()
     # Between two servers it is the other one that connects (RFC 959 §5.2), and its address is not known beforehand.
-    peer = ANYBODY if services.policy.allow_foreign else session.peer[0]
+    peer = ANYBODY if services.policy.allow_foreign else session.data_peer or session.peer[0]
     try:
         offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds, context.watch)
     except DataConnectionError as error:

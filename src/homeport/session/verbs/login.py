@@ -147,7 +147,7 @@ def host(context: Context, name: HostName) -> Reply:
     if session.user is not None:
         raise Refusal(Code.BAD_SEQUENCE, "HOST must come before the login")
     if name.literal:
-        own = ip_address(session.local[0].partition("%")[0])
+        own = ip_address(session.reached.partition("%")[0])
         if ip_address(name.text) != own:
             raise Refusal(Code.BAD_PARAMETER, f"{name.text} is not an address of this server")
     elif policy.host_names and name.text.lower() not in policy.host_names:

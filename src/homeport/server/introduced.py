@@ -1,0 +1,190 @@
+"""Introduced: a control connection that a proxy made for a client (PROXY protocol).
+
+Until the proxy has told for whom, nothing is said and nothing else is read (§2: the receiver must not start before the
+header is complete, not even where it speaks first). That wait is in a thread of the session's own, and short. Then
+the conversation begins with the client's address as its peer, and all that counts clients counts this one.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from homeport.events.bus import Bus
+from homeport.events.types import CloseReason, SessionRefused
+from homeport.protocol.proxy import Header, ProxyError, Reader
+from homeport.session.services import Clock
+from homeport.session.state import Session
+
+from .door import refuse
+from .sessions import Talk
+
+_log = logging.getLogger("homeport.server")
+
+Endpoint = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Who may introduce clients, and how."""
+
+    trusted: Callable[[str], bool]
+    """Whether an address is a proxy's."""
+    seconds: float
+    """For the header to come."""
+    data: bool = False
+    """Whether passive data connections come from the proxy too, without a header."""
+    host_names: tuple[str, ...] = ()
+    """The names that are served here (RFC 7151); empty: every name is."""
+
+
+class Introduced:
+    """A Talk that begins with a header."""
+
+    __slots__ = (
+        "_admit",
+        "_clock",
+        "_connection",
+        "_converse",
+        "_ended",
+        "_events",
+        "_proxies",
+        "_talk",
+        "_waiting",
+        "place",
+    )
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        waiting: Session,
+        place: str,
+        proxies: Proxies,
+        converse: Callable[[Endpoint], Talk],
+        admit: Callable[[Endpoint], bytes | None],
+        events: Bus,
+        clock: Clock,
+    ) -> None:
+        """*waiting* stands for the session until it begins. *converse* makes the conversation with a client.
+
+        *admit* counts the session as this client's, and no longer as that of *place*; or returns the farewell to a
+        client that there is no place for.
+        """
+        self.place = place
+        """What the session is counted as."""
+        self._connection = connection
+        self._waiting = waiting
+        self._proxies = proxies
+        self._converse = converse
+        self._admit = admit
+        self._events = events
+        self._clock = clock
+        self._ended = False
+        self._talk: Talk | None = None
+
+    @property
+    def session(self) -> Session:
+        return self._waiting if self._talk is None else self._talk.session
+
+    @property
+    def busy(self) -> bool:
+        return self._talk is not None and self._talk.busy
+
+    @property
+    def deadline(self) -> float:
+        return self._waiting.opened + self._proxies.seconds if self._talk is None else self._talk.deadline
+
+    def fileno(self) -> int:
+        return self._connection.fileno() if self._talk is None else self._talk.fileno()
+
+    def run(self, *, crowded: bool = False) -> bool:
+        """As a conversation's. The first call waits for the header; it returns False if there is to be no session."""
+        if self._talk is None and not self._begin():
+            return False
+        talk = self._talk
+        return talk is not None and talk.run(crowded=crowded)
+
+    def expire(self) -> None:
+        if self._talk is None:
+            self._connection.close()
+        else:
+            self._talk.expire()
+
+    def end(self, reason: CloseReason) -> None:
+        self._ended = True
+        talk = self._talk
+        if talk is not None:
+            talk.end(reason)
+            return
+        try:
+            self._connection.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # it is gone already, which is what was wanted
+
+    def _begin(self) -> bool:
+        """Read the header and make the conversation; whether there is one now. Else the connection is closed."""
+        try:
+            header = self._read()
+        except (ProxyError, OSError) as error:
+            self._refuse(self._waiting.peer, f"no valid PROXY header: {error}")
+            return False
+        if header is None:
+            self._connection.close()
+            return False
+        client = header.source if header.source is not None else self._waiting.peer
+        self._connection.setblocking(False)
+        farewell = self._admit(client)
+        if farewell is not None:
+            refuse(self._connection, farewell)
+            return False
+        self.place = client[0]
+        try:
+            talk = self._converse(client)
+        except OSError as error:
+            _log.debug("a connection of %s was over before it began: %s", client[0], error)
+            self._connection.close()
+            return False
+        session = talk.session
+        session.front = header.destination
+        if self._proxies.data and header.source is not None:
+            session.data_peer = self._waiting.peer[0]
+        name = header.authority.lower() if header.authority is not None else None
+        if name is not None and (not self._proxies.host_names or name in self._proxies.host_names):
+            session.host = name  # §2.2.2: as if the client had said so by HOST
+        self._talk = talk
+        if self._ended:
+            talk.end(CloseReason.SHUTDOWN)
+        return True
+
+    def _read(self) -> Header | None:
+        """The header; None if the connection ended without an octet, as proxies do who only look whether we live."""
+        reader = Reader()
+        until = time.monotonic() + self._proxies.seconds
+        begun = False
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise ProxyError("it did not come in time")
+            self._connection.settimeout(left)
+            try:
+                octets = self._connection.recv(reader.wanted)
+            except TimeoutError:
+                continue
+            if not octets:
+                if begun and not self._ended:
+                    raise ProxyError("the connection ended before it was whole")
+                return None
+            begun = True
+            header = reader.feed(octets)
+            if header is not None:
+                return header
+
+    def _refuse(self, peer: Endpoint, reason: str) -> None:
+        """§2.1: the connection is aborted, and nothing is said."""
+        self._connection.close()
+        _log.debug("a connection from %s was closed: %s", peer[0], reason)
+        if not self._events.silent:
+            self._events.publish(SessionRefused(at=self._clock.time(), peer=peer, reason=reason))
