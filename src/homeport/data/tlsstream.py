@@ -88,6 +88,9 @@ def secure(
         while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary)):
             if layer.outgoing.pending:
                 _send_all(connection, layer.outgoing.read(), deadline)
+            elif _QUICK_ACK is not None:
+                # A part of a flight, as GnuTLS sends it: the rest may wait for our acknowledgement.
+                connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         if layer.tls.version() != "TLSv1.3":
             _send_all(connection, layer.outgoing.read(), deadline)  # the client waits for our Finished
     except (HandshakeError, OSError) as error:
