@@ -34,9 +34,7 @@ class Authority:
         """The file with certificate and key for *name* (the common name) and alternative *names*."""
         key: Key = rsa_key() if use_rsa else ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        pem = self._issue(subject, key, names) + key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
+        pem = self._issue(subject, key, names) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return str(self._write(f"{name}-{self._serial}", pem))
 
     def _issue(self, subject: x509.Name, key: Key, names: tuple[str, ...], *, ca: bool = False) -> bytes:

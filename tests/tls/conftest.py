@@ -133,4 +133,3 @@ def trusting(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     if version is not None:
         context.maximum_version = version
     return context
-
