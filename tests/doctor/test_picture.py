@@ -47,8 +47,8 @@ def test_where_each_arrow_ends() -> None:
         "control": (True, None, Tone.GOOD),
         "EPSV": (True, None, Tone.GOOD),
         "PASV": (True, None, Tone.DOUBTFUL),
-        "EPRT": (False, 0, Tone.BAD),
-        "PORT": (False, 0, Tone.BAD),
+        "EPRT": (False, 1, Tone.BAD),
+        "PORT": (False, 1, Tone.BAD),
     }
     assert [box.title for box in scene_of(ONLY_21).boxes] == ["you", "its router", "server"]
     assert {arrow.label: arrow.stop for arrow in scene_of(ONLY_21).arrows} == {

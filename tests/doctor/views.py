@@ -113,7 +113,7 @@ BOTH = replace(
             _HOME, Mode.PASV, (INSIDE, 50007), Seen.TIMED_OUT, f"{INSIDE} port 50007 did not answer within 5 s",
             lenient=True,
         ),
-        active(_HOME, Mode.EPRT, Seen.FOREIGN, "the server refused it: 501 Rejected data connection to foreign address"),
+        active(_HOME, Mode.EPRT, Seen.FOREIGN, "the server refused it: 501 Rejected foreign address"),
         active(_HOME, Mode.PORT, Seen.NOTHING, "no connection came within 5 s"),
     ),
 )  # fmt: skip

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 from .scene import Arrow, Box, Scene
 
-_GAP = 18
-"""Columns between two boxes."""
+_WIDE, _NARROW = 18, 14
+"""Columns between two boxes, and between more than two."""
 _PLAIN = str.maketrans("┌┐└┘├┤┼─│▶◀╳", "+++++++-|><X")
 
 
 def picture(scene: Scene, *, ascii_only: bool = False) -> str:
     """The text, LF at the end of each line, none wider than it must be."""
     widths = [_width(scene, index) for index in range(len(scene.boxes))]
+    gap = _WIDE if len(widths) == 2 else _NARROW
     lefts = [0]
     for width in widths[:-1]:
-        lefts.append(lefts[-1] + width + 2 + _GAP)
+        lefts.append(lefts[-1] + width + 2 + gap)
     canvas = _Canvas(lefts[-1] + widths[-1] + 2)
     canvas.row()
     for left, width, box in zip(lefts, widths, scene.boxes, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from homeport.advice.causes import Side
+from homeport.advice.causes import Cause, Side
 
 from .facts import translated
 from .survey import State, Trial, View
@@ -89,15 +89,30 @@ def _drawn(trial: Trial) -> bool:
     return trial.state is not State.ABSENT
 
 
+_NOWHERE = frozenset(
+    {Cause.PRIVATE_ANNOUNCED, Cause.BRIDGE_ANNOUNCED, Cause.WRONG_ANNOUNCED, Cause.CARRIER_NAT, Cause.PASV_IPV6}
+)
+"""Where the address itself was wrong, the one who dialled it got no further than the network between."""
+
+
+def _stop(trial: Trial, sides: dict[Side, int], last: int) -> int:
+    """The box before which the connection ended: where it is stopped, which is not always where it is to be mended."""
+    passive = trial.mode.passive
+    target = last if passive else 0
+    if trial.diagnosis is None:
+        return target
+    if trial.diagnosis.cause in _NOWHERE:
+        return sides[Side.NETWORK]
+    if trial.diagnosis.cause is Cause.PRIVATE_REQUESTED:
+        return sides[Side.CLIENT_ROUTER]
+    stop = sides[trial.diagnosis.side]
+    # Who dials is not stopped by himself: what he does wrong shows at the other end.
+    return target if stop == (0 if passive else last) else stop
+
+
 def _arrow(trial: Trial, sides: dict[Side, int], last: int) -> Arrow:
     passive = trial.mode.passive
-    stop: int | None = None
-    if trial.state is State.FAILS and trial.theirs is None:
-        target = last if passive else 0
-        stop = sides[trial.diagnosis.side] if trial.diagnosis is not None else target
-        # Who dials is not stopped by himself: what he does wrong shows at the other end, or on the way there.
-        if stop == (0 if passive else last):
-            stop = target
+    stop = _stop(trial, sides, last) if trial.state is State.FAILS and trial.theirs is None else None
     tone = {State.WORKS: Tone.GOOD, State.FAILS: Tone.BAD}.get(trial.state, Tone.DOUBTFUL)
     ours, theirs = trial.ours or trial.requested, trial.theirs or trial.announced
     return Arrow(
