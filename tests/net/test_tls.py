@@ -36,7 +36,7 @@ def client_context() -> ssl.SSLContext:
 def shake_hands(
     layer: Layer, context: ssl.SSLContext, session: ssl.SSLSession | None = None, name: str | None = None
 ) -> ssl.SSLSession:
-    """A client's handshake with *layer*; its session, with the tickets read. *session* is resumed in its own context."""
+    """A client's handshake with *layer*; its session, with its tickets. *session* is resumed in its own context."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(incoming, outgoing, server_hostname=name, session=session)
     complete = False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -369,13 +371,15 @@ def test_ccc_in_clear(clearing: FtpServer) -> None:
         client.ask("CCC", 533)
 
 
-@pytest.mark.standard("2228-3-CCC-534")
-def test_ccc_is_not_allowed_by_default(client: Client) -> None:
-    client.ask("CCC", 534)
+@pytest.mark.standard("4217-5-CCC-500")
+def test_ccc_is_not_accepted_by_default(server: FtpServer, client: Client) -> None:
+    client.ask("CCC", 500)
     client.ask("NOOP", 200)
+    with server.client() as plain_client:
+        plain_client.ask("CCC", 500)
 
 
-@pytest.mark.standard("4217-5-CCC-534", "4217-15.3-CCC-AUTHED")
+@pytest.mark.standard("2228-3-CCC-534", "4217-5-CCC-534", "4217-15.3-CCC-AUTHED")
 def test_ccc_before_the_login(clearing: FtpServer) -> None:
     with protected(clearing, login=False) as client:
         client.ask("CCC", 534)
@@ -573,6 +577,32 @@ def test_a_stop_says_421_within_tls(server: FtpServer) -> None:
     assert server.server.stop(5)
     assert client.control.recv(100).startswith(b"421 ")
     assert client.control.recv(100) == b""  # and close_notify, or this would raise
+
+
+@pytest.mark.standard("TLS-RENEG")
+def test_renegotiation_is_refused(tls: Tls, program: Callable[[str], str]) -> None:
+    """Protection is changed by AUTH, never by renegotiation (RFC 9325 §3.5). `R` lets this client ask for it."""
+    server = tls()
+    with subprocess.Popen(
+        [program("openssl"), "s_client", "-connect", f"127.0.0.1:{server.port}", "-starttls", "ftp", "-tls1_2"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        said = b""
+        while b"220 " not in said:
+            said += client.stdout.readline()
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        rest, _ = client.communicate(timeout=20)
+        said += rest
+    assert b"Secure Renegotiation IS supported" in said  # the extension that makes it safe is there (RFC 5746)
+    assert b"RENEGOTIATING" in said
+    assert b"no renegotiation" in said
+    with protected(server) as other:
+        other.ask("NOOP", 200)
 
 
 def test_what_is_told_of_the_handshake(server: FtpServer, events: list[Event]) -> None:

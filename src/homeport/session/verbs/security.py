@@ -77,10 +77,11 @@ def ccc(context: Context, _: None) -> Reply:
     _tls(context)
     session = context.session
     protection = session.protection
+    # In this order, and with these codes: RFC 4217 §5.
+    if not context.services.policy.tls.allow_clear_control:
+        raise Refusal(Code.UNKNOWN_COMMAND, "CCC is not accepted here; the control connection stays as it is")
     if protection is None or protection.cleared:
         raise Refusal(Code.PROTECTION_REQUIRED, "The control connection is in clear already")
-    if not context.services.policy.tls.allow_clear_control:
-        raise Refusal(Code.REFUSED_BY_POLICY, "The control connection stays protected here")
     if session.user is None:
         # Nobody who cannot log in shall have handshakes for nothing, or send a password in clear (RFC 4217 §15.3).
         raise Refusal(Code.REFUSED_BY_POLICY, "Please log in before CCC")
