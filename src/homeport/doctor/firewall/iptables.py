@@ -54,6 +54,8 @@ def _rule(line: str) -> tuple[str, Rule]:
             negated = True
             continue
         value = words.pop(0) if words and not words[0].startswith("-") and words[0] != "!" else ""
+        if word == "--tcp-flags":  # it has two: which flags are looked at, and which of them must be set
+            value = words.pop(0) if words else ""
         if word in ("-j", "--jump", "-g", "--goto"):
             action = _ACTIONS.get(value, Action.GOTO if word in ("-g", "--goto") else Action.JUMP)
             target = value
@@ -76,7 +78,7 @@ def _condition(word: str, value: str, *, negated: bool) -> Condition:
             return always(("NEW" in value.split(",")) is not negated)
         case "--tcp-flags" | "--syn":
             # A new connection begins with SYN alone, which is what rules of this kind ask for.
-            return always(None if word == "--tcp-flags" and "SYN" not in value else not negated)
+            return always(not negated if word == "--syn" or value == "SYN" else None)
         case "--dst-type":
             return always((value == "LOCAL") is not negated)
         case _:
