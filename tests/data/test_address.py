@@ -27,11 +27,17 @@ RULES = Rules(explicit=(Rule(ip_network("10.8.0.0/16"), "10.8.0.1"),), external=
         (RULES, "fe80::2%eth0", "fe80::1%eth0", "fe80::1", "the client is on the local network fe80::/10"),
         (
             Rules(local_networks=(*PRIVATE, ip_network("198.18.0.0/24")), external="203.0.113.5"),
-            "198.18.0.7", "198.18.0.1", "198.18.0.1", "the client is on the local network 198.18.0.0/24",
+            "198.18.0.7",
+            "198.18.0.1",
+            "198.18.0.1",
+            "the client is on the local network 198.18.0.0/24",
         ),
         (
             Rules(external="203.0.113.5", external_origin="told by the router (UPnP)"),
-            "8.8.8.8", "192.168.1.10", "203.0.113.5", "it is the external address (told by the router (UPnP))",
+            "8.8.8.8",
+            "192.168.1.10",
+            "203.0.113.5",
+            "it is the external address (told by the router (UPnP))",
         ),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_big_file_with_stops(pair: Pair, control: Control, octets: Callable[..
         assert running.running
     assert begin + read_all(client) == BIG
     assert running.result().octets == len(BIG)
-    (said, moved), = control.heard
+    ((said, moved),) = control.heard
     assert said == b"STAT"
     assert 0 < moved < len(BIG)
 

@@ -465,9 +465,7 @@ def test_bad_time_and_path(text: str) -> None:
 @pytest.mark.standard("MFXX-5.1-MFF", "MFXX-5.1-NAMES")
 def test_facts_and_path() -> None:
     value = parse(Argument.FACTS_PATH, "MODIFY=20240101000000;UNIX.mode=0640;X.a=b=c;X.e=;  f ")
-    assert value == FactsPath(
-        (("modify", "20240101000000"), ("unix.mode", "0640"), ("x.a", "b=c"), ("x.e", "")), " f "
-    )
+    assert value == FactsPath((("modify", "20240101000000"), ("unix.mode", "0640"), ("x.a", "b=c"), ("x.e", "")), " f ")
 
 
 @pytest.mark.standard("MFXX-5.1-MFF", "MFXX-5.5-501")

@@ -293,9 +293,7 @@ def test_any_entry_keeps_the_grammar(name: bytes, facts: set[str], modified_ns: 
 # -- perm -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.standard(
-    "3659-7.5.5-PERM", "3659-7.5.5-a", "3659-7.5.5-d", "3659-7.5.5-f", "3659-7.5.5-r", "3659-7.5.5-w"
-)
+@pytest.mark.standard("3659-7.5.5-PERM", "3659-7.5.5-a", "3659-7.5.5-d", "3659-7.5.5-f", "3659-7.5.5-r", "3659-7.5.5-w")
 @pytest.mark.parametrize(
     ("right", "letter"), [("append", "a"), ("delete", "d"), ("rename", "f"), ("read", "r"), ("write", "w")]
 )

@@ -41,9 +41,7 @@ class Place:
         self.operation = Operation(self.parts)
         self.clients: list[socket.socket] = []
 
-    def converse(
-        self, connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]
-    ) -> Talk:
+    def converse(self, connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]) -> Talk:
         talk = Echo(connection, number, peer, local)
         talk.idle_seconds = self.expiring
         self.talks.append(talk)

@@ -87,9 +87,7 @@ def test_the_number_of_a_closed_socket_can_be_armed_again(watcher: Readiness) ->
             assert watcher.wait(5) == [number]
 
 
-def test_arming_and_waking_from_another_thread(
-    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
-) -> None:
+def test_arming_and_waking_from_another_thread(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
     there.send(b"x")
     found: list[int] = []

@@ -41,5 +41,5 @@ class Bus:
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a log that fails must not stop the session that it tells of
                 _log.exception("an event subscriber failed on %s", type(event).__name__)
