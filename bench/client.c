@@ -1,6 +1,6 @@
 /* The load: one FTP client with many sessions, and the bare loops that no server can be cheaper than.
  *
- *   client load HOST PORT USER PASSWORD WORK SESSIONS SECONDS LIMIT ARGUMENT SIZE
+ *   client load HOST PORT USER PASSWORD WORK SESSIONS SECONDS LIMIT ARGUMENT SIZE PROTECTION CONTENT
  *   client serve-file FILE        accept, sendfile the whole file, close: the floor for RETR
  *   client swallow FILE           accept, recv into FILE until the end, close: the floor for STOR
  *
@@ -13,6 +13,10 @@
  * WORK: login (connect, USER, PASS, QUIT; nothing is logged in before), noop, retr, stor, list, mlsd, idle,
  * raw-retr and raw-stor (a bare connection to one of the loops). SIZE is what retr must receive and stor sends; for
  * list and mlsd it is the number of lines expected at least.
+ *
+ * PROTECTION is "clear", or "tls": AUTH TLS, PROT P, TLS 1.3 on both connections. A data connection resumes with the
+ * newest ticket of its session, from whichever connection it came. What retr brings must then be the octets of the
+ * file CONTENT, and must end with close_notify.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,14 +24,18 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +49,8 @@ struct session {
     pthread_t thread;
     int number;
     int control;
+    SSL *tls;          /* of the control connection, NULL in clear */
+    SSL_SESSION *ticket;
     char line[4096];   /* what came on the control connection and was not yet used */
     size_t held;
     char *block;
@@ -48,6 +58,8 @@ struct session {
 
 static struct sockaddr_in server;
 static const char *user, *password, *work, *argument;
+static SSL_CTX *context;     /* NULL in clear */
+static const char *content;  /* what retr must bring, NULL if only its length is looked at */
 static long long size, limit;
 static double seconds;
 static int sessions;
@@ -56,7 +68,7 @@ static long long deadline;
 static pthread_barrier_t logged_in, started, finished;
 static sem_t doorway;  /* so many log in at once: a listen queue of 32, as vsftpd has it, would drop the rest for seconds */
 
-static void die(const char *format, ...) {
+static _Noreturn void die(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     flockfile(stderr);
@@ -96,6 +108,41 @@ static void send_all(int s, const char *data, size_t length) {
     }
 }
 
+static _Noreturn void die_of_tls(const char *what) {
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    die("%s: %s", what, reason ? reason : errno ? strerror(errno) : "the connection ended without close_notify");
+}
+
+static int keep_ticket(SSL *tls, SSL_SESSION *ticket) {
+    struct session *me = SSL_get_app_data(tls);
+    SSL_SESSION_free(me->ticket);
+    me->ticket = ticket;
+    return 1;
+}
+
+static SSL *begin_tls(struct session *me, int s, const char *what) {
+    SSL *tls = SSL_new(context);
+    if (!tls || !SSL_set_fd(tls, s)) die_of_tls(what);
+    SSL_set_app_data(tls, me);
+    if (me->ticket) SSL_set_session(tls, me->ticket);
+    errno = 0;
+    if (SSL_connect(tls) != 1) die_of_tls(what);
+    return tls;
+}
+
+static ssize_t receive(SSL *tls, int s, void *data, size_t length) {
+    if (!tls) return recv(s, data, length, 0);
+    errno = 0;
+    int n = SSL_read(tls, data, length);
+    if (n <= 0 && SSL_get_error(tls, n) != SSL_ERROR_ZERO_RETURN) die_of_tls("SSL_read");
+    return n;
+}
+
+static void transmit(SSL *tls, int s, const char *data, size_t length) {
+    if (!tls) send_all(s, data, length);
+    else if (SSL_write(tls, data, length) != (int)length) die_of_tls("SSL_write");
+}
+
 /* Reads one whole reply, several lines or one; its last line is left in `last`. */
 static int reply(struct session *me, char *last, size_t room) {
     int opening = 0;
@@ -103,7 +150,7 @@ static int reply(struct session *me, char *last, size_t room) {
         char *end = memchr(me->line, '\n', me->held);
         if (!end) {
             if (me->held == sizeof me->line) die("a reply line of more than %zu octets", sizeof me->line);
-            ssize_t n = recv(me->control, me->line + me->held, sizeof me->line - me->held, 0);
+            ssize_t n = receive(me->tls, me->control, me->line + me->held, sizeof me->line - me->held);
             if (n < 0 && errno == EAGAIN) die("no reply for %d s", PATIENCE_S);
             if (n <= 0) die("the control connection %s", n ? strerror(errno) : "was closed");
             me->held += n;
@@ -131,22 +178,40 @@ static void expect(struct session *me, int class) {
 static void command(struct session *me, const char *verb, const char *parameter) {
     char line[600];
     int n = snprintf(line, sizeof line, parameter ? "%s %s\r\n" : "%s\r\n", verb, parameter);
-    send_all(me->control, line, n);
+    transmit(me->tls, me->control, line, n);
 }
 
 static void log_in(struct session *me) {
     me->control = dial(0);
     me->held = 0;
     expect(me, 2);
+    if (context) {
+        command(me, "AUTH", "TLS");
+        expect(me, 2);
+        me->tls = begin_tls(me, me->control, "handshake of the control connection");
+    }
     command(me, "USER", user);
     expect(me, 3);
     command(me, "PASS", password);
     expect(me, 2);
+    if (context) {
+        command(me, "PBSZ", "0");
+        expect(me, 2);
+        command(me, "PROT", "P");
+        expect(me, 2);
+    }
 }
 
 static void quit(struct session *me) {
     command(me, "QUIT", NULL);
     expect(me, 2);
+    if (me->tls) {
+        SSL_shutdown(me->tls);
+        SSL_free(me->tls);
+        SSL_SESSION_free(me->ticket);
+        me->tls = NULL;
+        me->ticket = NULL;
+    }
     close(me->control);
 }
 
@@ -163,27 +228,50 @@ static int extended_passive(struct session *me) {
     return dial(atoi(at + 3));
 }
 
-static void take(struct session *me, int data, bool count_lines) {
+/* In TLS the handshake comes behind the verb; servers differ in whether 150 is said before it or after. */
+static SSL *protect(struct session *me, int data) {
+    return context ? begin_tls(me, data, "handshake of the data connection") : NULL;
+}
+
+static void hang_up(SSL *tls, int data) {
+    if (tls) {
+        SSL_shutdown(tls);
+        SSL_free(tls);
+    }
+    close(data);
+}
+
+static void take(SSL *tls, struct session *me, int data, bool count_lines) {
     long long got = 0, lines = 0;
     for (;;) {
-        ssize_t n = recv(data, me->block, BLOCK, 0);
+        ssize_t n = receive(tls, data, me->block, BLOCK);
         if (n < 0) die("data connection: %s", strerror(errno));
         if (!n) break;
+        if (content && !count_lines && (got + n > size || memcmp(me->block, content + got, n)))
+            die("%s: other octets came than those of the file", argument);
         got += n;
         if (count_lines)
             for (char *p = me->block; (p = memchr(p, '\n', me->block + n - p)); p++) lines++;
     }
-    close(data);
+    hang_up(tls, data);
     if (count_lines ? lines < size : got != size)
         die("%s: %lld octets in %lld lines came, %lld %s expected", argument, got, lines, size, count_lines ? "lines" : "octets");
 }
 
-static void give(struct session *me, int data) {
+static void give(SSL *tls, struct session *me, int data) {
     for (long long left = size; left > 0;) {
         size_t n = left < BLOCK ? left : BLOCK;
-        send_all(data, me->block, n);
+        transmit(tls, data, me->block, n);
         left -= n;
     }
+}
+
+/* Sends our end of data and reads until the server closes. Tickets that lie unread when we close would make the close a
+ * reset, which can take the end of the upload with it. */
+static void settle(SSL *tls, struct session *me, int data) {
+    SSL_shutdown(tls);
+    shutdown(data, SHUT_WR);
+    while (recv(data, me->block, BLOCK, 0) > 0) {}
 }
 
 static void once(struct session *me) {
@@ -197,7 +285,7 @@ static void once(struct session *me) {
         int data = extended_passive(me);
         command(me, *work == 'r' ? "RETR" : *work == 'l' ? "LIST" : "MLSD", argument);
         expect(me, 1);
-        take(me, data, *work != 'r');
+        take(protect(me, data), me, data, *work != 'r');
         expect(me, 2);
     } else if (!strcmp(work, "stor")) {
         char name[512];
@@ -205,14 +293,16 @@ static void once(struct session *me) {
         int data = extended_passive(me);
         command(me, "STOR", name);
         expect(me, 1);
-        give(me, data);
-        close(data);
+        SSL *tls = protect(me, data);
+        give(tls, me, data);
+        if (tls) settle(tls, me, data);
+        hang_up(tls, data);
         expect(me, 2);
     } else if (!strcmp(work, "raw-retr")) {
-        take(me, dial(0), false);
+        take(NULL, me, dial(0), false);
     } else if (!strcmp(work, "raw-stor")) {
         int data = dial(0);
-        give(me, data);
+        give(NULL, me, data);
         shutdown(data, SHUT_WR);
         if (recv(data, me->block, 1, 0) != 0) die("the loop did not close");
         close(data);
@@ -264,6 +354,20 @@ static int load(char **argv) {
     limit = atoll(argv[7]);
     argument = argv[8];
     size = atoll(argv[9]);
+    signal(SIGPIPE, SIG_IGN);
+    if (!strcmp(argv[10], "tls")) {
+        context = SSL_CTX_new(TLS_client_method());
+        if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION)) die_of_tls("SSL_CTX_new");
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(context, keep_ticket);
+    }
+    if (strcmp(argv[11], "-")) {
+        int file = open(argv[11], O_RDONLY | O_CLOEXEC);
+        void *map = file < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
+        if (map == MAP_FAILED) die("%s: %s", argv[11], strerror(errno));
+        content = map;
+        close(file);
+    }
     struct session *all = calloc(sessions, sizeof *all);
     sem_init(&doorway, 0, DOORWAY);
     pthread_barrier_init(&logged_in, NULL, sessions + 1);
@@ -331,10 +435,10 @@ static _Noreturn void swallow(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 12 && !strcmp(argv[1], "load")) return load(argv + 2);
+    if (argc == 14 && !strcmp(argv[1], "load")) return load(argv + 2);
     if (argc == 3 && !strcmp(argv[1], "serve-file")) serve_file(argv[2]);
     if (argc == 3 && !strcmp(argv[1], "swallow")) swallow(argv[2]);
-    fputs("usage: client load HOST PORT USER PASSWORD WORK SESSIONS SECONDS LIMIT ARGUMENT SIZE\n"
+    fputs("usage: client load HOST PORT USER PASSWORD WORK SESSIONS SECONDS LIMIT ARGUMENT SIZE PROTECTION CONTENT\n"
           "       client serve-file FILE | client swallow FILE\n", stderr);
     return 2;
 }

@@ -1,9 +1,12 @@
 """The servers that are measured, each started on loopback as a process of ours with an equal task.
 
 Equal means: one user `bench`, confined to the same directory; the cheapest password check each of them has, so that
-`log in` measures the server and not a hash; no TLS, no reverse DNS, no ident; transfers are not logged; a passive
+`log in` measures the server and not a hash; no reverse DNS, no ident; transfers are not logged; a passive
 range of 2000 ports of its own; no limit on sessions or on the length of a listing. Everything else is the server's
 default: sendfile, process model, sandbox.
+
+The rows with TLS are measured on a second process of each, which has a certificate (ECDSA P-256, the same for all) and
+allows that data connections resume, but does not require it. The first knows nothing of TLS, so it costs nothing there.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ class Place:
     port: int
     passive: tuple[int, int]
     peers: Path
+    certificate: Path | None = None
+    """With its key, in PEM form; None: no TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,15 @@ def vsftpd(place: Place) -> Launch:
         "max_per_ip": 0,
         "max_clients": 0,
     }
+    if place.certificate:
+        settings |= {
+            "ssl_enable": "YES",
+            "rsa_cert_file": place.certificate,
+            "force_local_logins_ssl": "NO",
+            "force_local_data_ssl": "NO",
+            "require_ssl_reuse": "NO",
+            "ssl_ciphers": "HIGH",
+        }
     config = place.own / "vsftpd.conf"
     config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
     inside = f"mount --bind {shlex.quote(str(pam))} /etc/pam.d && exec {shlex.join([program, str(config)])}"
@@ -110,6 +124,19 @@ def proftpd(place: Place) -> Launch:
     users = place.own / "users"
     users.write_text(f"{USER}:{PASSWORD_MD5}:{NOBODY}:{NOBODY}::{place.root}:/bin/sh\n")
     users.chmod(0o600)
+    tls = ""
+    if place.certificate:
+        tls = f"""
+ModulePath {place.peers}/root/usr/lib/proftpd
+LoadModule mod_tls.c
+TLSEngine on
+TLSProtocol TLSv1.2 TLSv1.3
+TLSECCertificateFile {place.certificate}
+TLSECCertificateKeyFile {place.certificate}
+TLSOptions NoSessionReuseRequired
+TLSRequired off
+TLSVerifyClient off
+"""
     config = place.own / "proftpd.conf"
     config.write_text(f"""
 ServerName bench
@@ -134,7 +161,7 @@ SystemLog none
 ScoreboardFile {place.own}/scoreboard
 PidFile {place.own}/pid
 MaxInstances none
-""")
+{tls}""")
     return Launch([program, "--nodaemon", "--quiet", "--config", str(config)], environment)
 
 
@@ -148,6 +175,8 @@ def pure_ftpd(place: Place) -> Launch:
     argv = [program, "-S", f"127.0.0.1,{place.port}", "-l", f"puredb:{database}", "-E", "-H", "-A", "-u", "1"]
     argv += ["-p", f"{place.passive[0]}:{place.passive[1]}", "-g", str(place.own / "pid"), "-f", "none"]
     argv += ["-c", "9000", "-C", "9000", "-L", "20000:5"]
+    if place.certificate:
+        argv += ["-Y", "1", "-2", str(place.certificate), "-J", "HIGH"]
     return Launch(argv, environment)
 
 
@@ -156,7 +185,10 @@ import logging, sys
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
-root, port, low, high, user, password = sys.argv[1:]
+root, port, low, high, user, password, certificate = sys.argv[1:]
+if certificate:
+    from pyftpdlib.handlers import TLS_FTPHandler as FTPHandler
+    FTPHandler.certfile = FTPHandler.keyfile = certificate
 logging.basicConfig(level=logging.ERROR)
 authorizer = DummyAuthorizer()
 authorizer.add_user(user, password, root, perm="elradfmwMT")
@@ -172,13 +204,17 @@ def pyftpdlib(place: Place) -> Launch:
     """One process, one loop (its default), plain passwords in memory."""
     if not importlib.util.find_spec("pyftpdlib"):
         raise CannotRun("is not installed: pip install pyftpdlib")
+    if place.certificate and not importlib.util.find_spec("OpenSSL"):
+        raise CannotRun("has no TLS without pyOpenSSL: pip install pyopenssl")
     ports = [str(place.port), str(place.passive[0]), str(place.passive[1])]
-    return Launch([sys.executable, "-c", _PYFTPDLIB, str(place.root), *ports, USER, PASSWORD], {})
+    arguments = [str(place.root), *ports, USER, PASSWORD, str(place.certificate or "")]
+    return Launch([sys.executable, "-c", _PYFTPDLIB, *arguments], {})
 
 
 def homeport(place: Place) -> Launch:
     """As `homeport serve --config` runs it; a plain password, and no line on the console for each event."""
     config = place.own / "homeport.toml"
+    tls = f'[tls]\ncertificate = "{place.certificate}"\n' if place.certificate else ""
     config.write_text(f"""
 [server]
 state = "{place.own}/state"
@@ -195,7 +231,7 @@ name = "{USER}"
 password = "plain:{PASSWORD}"
 home = "{place.root}"
 access = "read-write"
-""")
+{tls}""")
     config.chmod(0o600)
     return Launch([sys.executable, "-m", "homeport.cli.main", "serve", "--quiet", "--config", str(config)], {})
 
@@ -207,6 +243,17 @@ SERVERS: dict[str, tuple[str, Callable[[Place], Launch]]] = {
     "pure-ftpd": ("Pure-FTPd", pure_ftpd),
     "pyftpdlib": ("pyftpdlib", pyftpdlib),
 }
+
+
+def certificate(directory: Path) -> Path:
+    """One for all servers: ECDSA P-256, self-signed, its key in the same file."""
+    path = directory / "certificate.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    request += ["-subj", "/CN=localhost", "-days", "30", "-keyout", "-", "-out", "-"]
+    made = subprocess.run(request, check=True, capture_output=True)
+    path.write_bytes(made.stdout)
+    path.chmod(0o600)
+    return path
 
 
 def free_port() -> int:
@@ -223,13 +270,23 @@ def _die_with_parent() -> None:
 class Running:
     """One server under way: its process, its port, its meter."""
 
-    def __init__(self, name: str, kind: str, root: Path, work: Path, passive: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        root: Path,
+        work: Path,
+        passive: tuple[int, int],
+        certificate: Path | None = None,
+    ) -> None:
         self.name = name
+        self.kind = kind
+        self.protected = certificate is not None
         self.title, prepare = SERVERS[kind]
         own = work / name
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
-        self.place = Place(root, own, free_port(), passive, work / "peers")
+        self.place = Place(root, own, free_port(), passive, work / "peers", certificate)
         launch = prepare(self.place)
         self.meter = Meter(name)
         self.log = own / "output"

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import work as workload
 from meter import Meter
-from peers import PASSWORD, SERVERS, USER, CannotRun, Running
+from peers import PASSWORD, SERVERS, USER, CannotRun, Running, certificate
 from work import GIB, Work
 
 HERE = Path(__file__).resolve().parent
@@ -40,8 +40,10 @@ BUILD = HERE / "work"
 DOCS = HERE.parent / "docs" / "performance.md"
 SEED = 959
 PASSIVE_PORTS = 2000  # for each server; all of them below the range from which the kernel takes client ports
+PROTECTED_PORTS = 500  # for each server's second process, which has one client only
 MEMORY_PORTS = (18000, 19999)
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+BLOCKS = {False: "bench", True: "bench:tls"}
+"""The parts of that page for the rows in clear and for those with TLS; one whose rows were not measured stays."""
 
 
 class Failed(Exception):
@@ -87,10 +89,13 @@ class Loop:
 class Load:
     """One run of the load client: made when all sessions are logged in, gone when they have quit."""
 
-    def __init__(self, port: int, work: Work, seconds: float, verb: str | None = None) -> None:
+    def __init__(
+        self, port: int, work: Work, seconds: float, verb: str | None = None, content: Path | None = None
+    ) -> None:
         limit = 1 if work.once else 1 << 40
         argv = [str(BUILD / "client"), "load", "127.0.0.1", str(port), USER, PASSWORD, verb or work.verb]
         argv += [str(work.sessions), str(seconds), str(limit), work.argument, str(work.size)]
+        argv += ["tls" if work.protected else "clear", str(content or "-")]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -125,10 +130,12 @@ class Load:
         self.process.communicate(timeout=60)
 
 
-def measure(meter: Meter, port: int, work: Work, seconds: float, verb: str | None = None) -> Sample:
+def measure(
+    meter: Meter, port: int, work: Work, seconds: float, verb: str | None = None, content: Path | None = None
+) -> Sample:
     """One cell once. The clock is read when the sessions stand, and again when the work is done and the tree is quiet;
     logging in and quitting are outside, except where they are the work."""
-    load = Load(port, work, seconds, verb)
+    load = Load(port, work, seconds, verb, content)
     try:
         before = meter.settled()
         operations, wall, retries = load.work()
@@ -165,7 +172,19 @@ def memory(name: str, root: Path, sessions: int) -> float:
 def compile_client() -> None:
     BUILD.mkdir(exist_ok=True)
     subprocess.run(
-        ["cc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", str(BUILD / "client"), str(HERE / "client.c")], check=True
+        [
+            "cc",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-pthread",
+            "-o",
+            str(BUILD / "client"),
+            str(HERE / "client.c"),
+            "-lssl",
+            "-lcrypto",
+        ],
+        check=True,
     )
 
 
@@ -205,16 +224,20 @@ def loops(root: Path, rows: list[Work]) -> Iterator[dict[str, Loop]]:
 
 
 @contextlib.contextmanager
-def servers(names: list[str], root: Path, results: Results) -> Iterator[list[Running]]:
+def servers(names: list[str], rows: list[Work], root: Path, results: Results) -> Iterator[list[Running]]:
+    """One process of each server for the rows in clear, one for those with TLS."""
     running: list[Running] = []
     try:
-        for number, name in enumerate(names):
-            title = SERVERS[name][0]
-            low = 20000 + number * PASSIVE_PORTS
-            try:
-                running.append(Running(name, name, root, BUILD, (low, low + PASSIVE_PORTS - 1)))
-            except CannotRun as reason:
-                results.note(f"{title} {reason}")
+        for protected in sorted({row.protected for row in rows}):
+            count, low = (PROTECTED_PORTS, 30000) if protected else (PASSIVE_PORTS, 20000)
+            shown = certificate(BUILD) if protected else None
+            for name in names:
+                ports = (low, low + count - 1)
+                low += count
+                try:
+                    running.append(Running(f"{name}-tls" if protected else name, name, root, BUILD, ports, shown))
+                except CannotRun as reason:
+                    results.note(f"{SERVERS[name][0]}{' with TLS' if protected else ''} {reason}")
         yield running
     finally:
         for server in running:
@@ -225,7 +248,8 @@ def one_cell(server: Running, row: Work, root: Path, seconds: float, results: Re
     if row.verb == "stor":
         workload.clear_uploads(root)
     try:
-        sample = measure(server.meter, server.port, row, seconds)
+        content = root / row.argument if row.protected and row.verb == "retr" else None
+        sample = measure(server.meter, server.port, row, seconds, content=content)
     except Failed as error:
         results.note(f"{server.title}, {row.title}: {error}")
         return
@@ -234,26 +258,27 @@ def one_cell(server: Running, row: Work, root: Path, seconds: float, results: Re
         return
     if sample.retries:
         results.note(f"{server.title} answered EPSV with 425 now and then; it was tried again, which is in the figures")
-    results.add(row.name, server.name, sample)
+    results.add(row.name, server.kind, sample)
 
 
 def rounds(options: argparse.Namespace, rows: list[Work], root: Path, results: Results) -> None:
     order = random.Random(SEED)
-    with servers(options.servers, root, results) as running, loops(root, rows) as floors:
+    with servers(options.servers, rows, root, results) as running, loops(root, rows) as floors:
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
             for row in rows:
                 floor = [row.floor] if row.floor else []
-                targets: list[Running | str] = [*running, *floor]
+                targets: list[Running | str] = [*(s for s in running if s.protected == row.protected), *floor]
                 for target in order.sample(targets, len(targets)):
                     if isinstance(target, str):
                         workload.clear_uploads(root)
                         loop = floors[target]
                         results.add(row.name, "floor", measure(loop.meter, loop.port, row, 0, f"raw-{target}"))
-                    elif target.name not in row.lacking:
+                    elif target.kind not in row.lacking:
                         one_cell(target, row, root, options.seconds, results)
             if options.sessions and number < options.memory_rounds:
-                for server in order.sample(running, len(running)):
+                plain = [server for server in running if not server.protected]
+                for server in order.sample(plain, len(plain)):
                     try:
                         kib = memory(server.name, root, options.sessions)
                         results.memory.setdefault(server.name, []).append(kib)
@@ -298,7 +323,7 @@ def grid(results: Results, rows: list[Work], names: list[str], what: str) -> lis
             values = [getattr(s, what) for s in samples.get(name, [])]
             line.append(cell(values, None if name == "homeport" else reference) if values else "–")
         lines.append(line)
-    if what == "cpu" and results.memory:
+    if what == "cpu" and results.memory and not all(row.protected for row in rows):
         ours = results.memory.get("homeport", [])
         reference = statistics.median(ours) if ours else None
         line = ["memory of an idle session"]
@@ -336,11 +361,12 @@ def circumstances(options: argparse.Namespace, root: Path) -> str:
     )
 
 
-def write_docs(text: str) -> None:
+def write_docs(block: str, text: str) -> None:
     page = DOCS.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    DOCS.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -394,8 +420,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\n{notes}" if notes else "")
     options.json.write_text(json.dumps({"about": about, **dataclasses.asdict(results)}, indent=1))
     if options.write_docs:
-        tables = f"**Server CPU, whole process tree**\n\n{markdown(cpu)}\n\n**Wall time**\n\n{markdown(wall)}"
-        write_docs(f"{about}\n\n{tables}" + (f"\n\n{notes.rstrip()}" if notes else ""))
+        for protected, block in BLOCKS.items():
+            if chosen := [row for row in rows if row.protected == protected]:
+                cpu, wall = (grid(results, chosen, options.servers, what) for what in ("cpu", "wall"))
+                tables = f"**Server CPU, whole process tree**\n\n{markdown(cpu)}\n\n**Wall time**\n\n{markdown(wall)}"
+                write_docs(block, f"{about}\n\n{tables}" + (f"\n\n{notes.rstrip()}" if notes else ""))
     return 1 if any(note.startswith("Homeport") for note in results.notes) else 0
 
 

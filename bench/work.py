@@ -15,7 +15,7 @@ ENTRIES = 10_000
 class Work:
     """One row. `verb` and `argument` go to the load client; `size` is what RETR must bring, STOR sends, or the lines a
     listing must have. `per` divides: 1 for figures per operation, octets moved in GiB for the large transfers.
-    `floor` names the bare loop that is measured beside the servers."""
+    `floor` names the bare loop that is measured beside the servers. `protected`: AUTH TLS and PROT P."""
 
     name: str
     title: str
@@ -27,6 +27,7 @@ class Work:
     per_gib: bool = False
     floor: str | None = None
     lacking: tuple[str, ...] = ()
+    protected: bool = False
 
     @property
     def divisor(self) -> float:
@@ -50,6 +51,28 @@ def table(large: int) -> list[Work]:
         Work("stor-large", "STOR large, per GiB", "stor", "in/large", large, once=True, per_gib=True, floor="stor"),
         Work("list", "LIST of 10,000 entries", "list", "many", ENTRIES),
         Work("mlsd", "MLSD of 10,000 entries", "mlsd", "many", ENTRIES, lacking=("vsftpd",)),
+        Work("tls-login", "log in and quit, TLS", "login", protected=True),
+        Work("tls-retr-1", "RETR 1 KiB, TLS, 1 client", "retr", "small", small, protected=True),
+        Work(
+            "tls-retr-large",
+            "RETR large, TLS, per GiB",
+            "retr",
+            "large",
+            large,
+            once=True,
+            per_gib=True,
+            protected=True,
+        ),
+        Work(
+            "tls-stor-large",
+            "STOR large, TLS, per GiB",
+            "stor",
+            "in/large",
+            large,
+            once=True,
+            per_gib=True,
+            protected=True,
+        ),
     ]
     return rows
 

@@ -7,7 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 into=${1:-"$here/bench/work/peers"}
-stamp="$into/unpacked"
+stamp="$into/unpacked-2"  # another number for another list of packages
 [ -e "$stamp" ] && exit 0
 for tool in apt-get dpkg; do
     command -v "$tool" >/dev/null || { echo "peers.sh: no $tool here; the peers come as Debian packages" >&2; exit 1; }
@@ -20,7 +20,7 @@ wanted() {
     done
     printf '%s\n' "$@"  # also where one is installed already
 }
-names=$(wanted vsftpd proftpd-core pure-ftpd pure-ftpd-common libpam-pwdfile | sort -u)
+names=$(wanted vsftpd proftpd-core pure-ftpd pure-ftpd-common libpam-pwdfile proftpd-mod-crypto | sort -u)
 
 rm -rf "$into"
 mkdir -p "$into/packages" "$into/root"
