@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from homeport.events.types import CloseReason
 
 
-_OF_NAMES = frozenset(
-    {Permission.DELETE, Permission.RENAME, Permission.MAKE_DIRECTORY, Permission.REMOVE_DIRECTORY}
-)
+_OF_NAMES = frozenset({Permission.DELETE, Permission.RENAME, Permission.MAKE_DIRECTORY, Permission.REMOVE_DIRECTORY})
 """Rights to do something to a name, even to that of a link; all others are about what it leads to."""
 
 

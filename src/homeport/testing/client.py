@@ -167,9 +167,7 @@ class Client:
 
     # -- TLS ---------------------------------------------------------------------------------------------------
 
-    def protect(
-        self, context: ssl.SSLContext | None = None, *, name: str | None = None, private: bool = True
-    ) -> None:
+    def protect(self, context: ssl.SSLContext | None = None, *, name: str | None = None, private: bool = True) -> None:
         """AUTH TLS and the handshake, and with *private* PBSZ 0 and PROT P. *name* is the server's, for SNI.
 
         Without a *context* any certificate is taken. Raises OSError if the handshake fails.
