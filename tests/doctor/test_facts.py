@@ -9,7 +9,7 @@ import pytest
 from homeport.advice.attempt import Mode, Seen
 from homeport.advice.causes import Cause, Side
 from homeport.advice.diagnosis import diagnose
-from homeport.doctor.facts import attempt_of, changes_of, meddling, translated
+from homeport.doctor.facts import attempt_of, changes_of, learned_from, meddling, translated
 from homeport.doctor.survey import State, Trial, View
 
 INSIDE, OUTSIDE = "192.168.1.10", "198.51.100.7"
@@ -76,6 +76,24 @@ def test_pasv_that_differs_in_clear_was_rewritten() -> None:
     assert meddling(PUBLIC, SERVER, SERVER, 5) is None
 
 
+@pytest.mark.parametrize(
+    ("view", "announced", "inside"),
+    [
+        (PUBLIC, SERVER_INSIDE, SERVER_INSIDE),
+        (PUBLIC, "172.17.0.2", "172.17.0.2"),
+        (PUBLIC, SERVER, None),
+        (PUBLIC, "203.0.113.99", None),
+        (PUBLIC, "0.0.0.0", None),
+        (NEAR, "10.0.0.1", None),
+        (replace(PUBLIC, inside="192.168.50.99"), SERVER_INSIDE, "192.168.50.99"),
+    ],
+)
+def test_227_tells_the_servers_own_address(view: View, announced: str, inside: str | None) -> None:
+    trial = Trial(mode=Mode.PASV, state=State.FAILS, seen="", announced=(announced, 50003))
+    assert learned_from(view, trial).inside == inside
+    assert learned_from(view, replace(trial, mode=Mode.EPSV)).inside == view.inside
+
+
 @pytest.mark.parametrize(("view", "expected"), [(PUBLIC, False), (HOME, True), (NEAR, False)])
 def test_who_is_translated(view: View, expected: bool) -> None:
     assert translated(view) is expected
@@ -91,12 +109,14 @@ def test_what_differs_between_the_ends_is_told() -> None:
     told = "\n".join(changes_of(view))
     for expected in (
         f"sees you as {OUTSIDE}, and here your address is {INSIDE}",
-        f"sees itself as {SERVER_INSIDE}, and you reach it at {SERVER}",
         f"227 named {SERVER_INSIDE}, which is private (RFC 1918)",
         "PORT named your inside address, and the connection came all the same",
     ):
         assert expected in told
-    assert len(changes_of(view)) == 4
+    assert len(changes_of(view)) == 3
+    # Where 227 has told the inside address already, nothing is said twice.
+    (told,) = changes_of(replace(PUBLIC, inside=SERVER_INSIDE))
+    assert f"sees itself as {SERVER_INSIDE}, and you reach it at {SERVER}" in told
     assert changes_of(PUBLIC) == ()
     assert len(changes_of(HOME)) == 1
     assert changes_of(replace(PUBLIC, local=None)) == ()

@@ -36,7 +36,7 @@ def test_homeport_works_in_every_mode(tmp_path: Path, host: str) -> None:
     if ":" in host:
         del expected["PORT"]
         expected["PASV"] = State.ABSENT
-        assert "rightly refused" in view.trials[1].seen
+        assert "rightly refused" in view.trials[-1].seen
     assert states(view) == expected
     assert survey.exit_code == 0
     assert view.greeting == "Homeport FTP server ready"

@@ -65,7 +65,7 @@ def parse_ports(context: click.Context, parameter: click.Parameter, value: str |
 def command(
     target: Target, timeout: float, tls: str, active_ports: range | None, svg: str | None, as_object: bool
 ) -> None:
-    """Try the FTP server at URL from here: greeting, features, TLS, and a listing in each of EPSV, PASV, EPRT, PORT.
+    """Try the FTP server at URL from here: greeting, features, TLS, and a listing in each of PASV, EPSV, PORT, EPRT.
 
     URL is ftp://[user[:password]@]host[:port]/, or ftps:// where TLS begins at once. Without a user it logs in
     as anonymous; the password may also stand in HOMEPORT_PASSWORD. Nothing is changed on the server.

@@ -159,7 +159,8 @@ def _diagnoses(view: View, *, colour: bool) -> str:
         found[view.meddling.cause, "meddling"] = (view.meddling, ["PASV without TLS"])
     for trial in view.trials:
         if trial.diagnosis is not None:
-            key = (trial.diagnosis.cause, trial.diagnosis.why)
+            # What differs between two of the same cause is no more than the port.
+            key = (trial.diagnosis.cause, trial.diagnosis.side.value)
             found.setdefault(key, (trial.diagnosis, []))[1].append(_name(trial))
     return "".join(_diagnosis(one, names, colour=colour) for one, names in found.values())
 

@@ -7,12 +7,14 @@ address cannot be the one that a server on the internet sees.
 
 from __future__ import annotations
 
-from homeport.advice.address import kind
+from dataclasses import replace
+
+from homeport.advice.address import Kind, kind
 from homeport.advice.attempt import Attempt, Gateway, Mode, Seen
 from homeport.advice.causes import Diagnosis
 from homeport.advice.diagnosis import diagnose
 
-from .survey import View
+from .survey import Trial, View
 
 
 def attempt_of(view: View, mode: Mode, seen: Seen, timeout: float) -> Attempt:
@@ -31,6 +33,15 @@ def attempt_of(view: View, mode: Mode, seen: Seen, timeout: float) -> Attempt:
         control_protected=protected,
         protected=protected,
     )
+
+
+def learned_from(view: View, trial: Trial) -> View:
+    """*view* and what *trial* tells of the server: an inside address in 227 is its own one behind its router."""
+    announced = trial.announced
+    if view.inside is not None or not trial.mode.names_address or announced is None:
+        return view
+    private = kind(announced[0]) in (Kind.PRIVATE, Kind.BRIDGE)
+    return replace(view, inside=announced[0]) if private and kind(view.address[0]).outside else view
 
 
 def translated(view: View) -> bool:
@@ -61,16 +72,18 @@ def changes_of(view: View) -> tuple[str, ...]:
         changes.append(f"The server sees you as {view.told}, and here your address is {here}: a router translates it.")
     elif view.told is None and translated(view):
         changes.append(f"Your address {here} is {kind(here).value}: a router translates it on the way to the server.")
-    if view.inside is not None:
+    announced = [one.announced[0] for one in view.trials if one.mode.names_address and one.announced is not None]
+    if view.inside is not None and view.inside not in announced:
         changes.append(
             f"The server sees itself as {view.inside}, and you reach it at {there}: a router before it translates."
         )
+    changes += [
+        f"227 named {one}, which is {kind(one).value}; you reach the server at {there}."
+        for one in announced
+        if one != there
+    ]
     for trial in view.trials:
-        name, announced = trial.mode.value, trial.announced
-        if trial.mode.names_address and announced is not None and announced[0] != there:
-            changes.append(
-                f"227 named {announced[0]}, which is {kind(announced[0]).value}; you reach the server at {there}."
-            )
+        name = trial.mode.value
         if not trial.mode.passive and trial.theirs is not None and translated(view):
             changes.append(
                 f"{name} named your inside address, and the connection came all the same: a router of yours reads FTP "

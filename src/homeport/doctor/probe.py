@@ -14,7 +14,7 @@ from homeport.advice.diagnosis import diagnose
 
 from . import trials
 from .client import Gone
-from .facts import attempt_of, changes_of, meddling
+from .facts import attempt_of, changes_of, learned_from, meddling
 from .survey import Endpoint, Survey, Trial, View
 from .target import NameUnknown, Target, addresses_of
 from .visit import Tls, Visit, VisitFailed, told_addresses
@@ -32,7 +32,7 @@ class Wishes:
     tls: Tls = Tls.AUTO
     active_ports: range | None = None
     """Where we listen in active mode; None: any port."""
-    modes: tuple[Mode, ...] = (Mode.EPSV, Mode.PASV, Mode.EPRT, Mode.PORT)
+    modes: tuple[Mode, ...] = (Mode.PASV, Mode.EPSV, Mode.PORT, Mode.EPRT)
 
 
 Say = Callable[[str], None]
@@ -163,12 +163,10 @@ class _Prober:
     # -- the modes -----------------------------------------------------------------------------------------
 
     def _try_all(self, visit: Visit) -> Visit:
-        for mode in self._wishes.modes:
-            if mode is Mode.PORT and ":" in self._address[0]:
-                continue  # it cannot name an IPv6 address (RFC 2428 §1)
+        for mode in self._modes():
             self._say(f"trying {mode.value}")
             trial = self._try(visit, mode)
-            self._found = replace(self._found, trials=(*self._found.trials, trial))
+            self._found = learned_from(replace(self._found, trials=(*self._found.trials, trial)), trial)
             if trial.bad:
                 # Whatever the server still has to say about it must not be taken for an answer to what comes next.
                 visit.close()
@@ -179,6 +177,13 @@ class _Prober:
                     self._found = replace(self._found, problem=f"After {mode.value} had failed: {failure}")
                     return visit
         return visit
+
+    def _modes(self) -> list[Mode]:
+        if ":" not in self._address[0]:
+            return list(self._wishes.modes)
+        # PORT cannot name an IPv6 address (RFC 2428 §1). PASV comes last: there are routers that swallow the answer.
+        modes = [mode for mode in self._wishes.modes if mode is not Mode.PORT]
+        return sorted(modes, key=lambda mode: mode is Mode.PASV)
 
     def _try(self, visit: Visit, mode: Mode) -> Trial:
         if mode.passive:
