@@ -49,7 +49,8 @@ def test_what_a_running_server_says_is_understood() -> None:
         4, "UPnP", "192.168.50.1", "198.51.100.20", (Grant(21, 2121, 3600.0),), Trouble.CONFLICT, "port 50001 is taken"
     )
     told = asdict(with_router(state))
-    told["routers"] = [{**asdict(state), "trouble": Trouble.CONFLICT.value}]
+    del told["routers"]
+    told["router"] = [{**asdict(state), "trouble": Trouble.CONFLICT.value}]
     told["addresses"] = [list(address) for address in told["addresses"]]
     assert Running.of(told) == with_router(state)
-    assert Running.of({**told, "routers": None}).routers is None
+    assert Running.of({**told, "router": []}).routers == ()

@@ -30,13 +30,12 @@ class Running:
     external_origin: str | None
     sessions: int
     sessions_limit: int
-    routers: tuple[RouterState, ...] | None = None
-    """None: the server does not ask any."""
+    routers: tuple[RouterState, ...] = ()
+    """What the server knows of the router, for each address family. Empty: it asks none, or has no answer yet."""
 
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> Running:
         """From the answer of its console."""
-        routers = status.get("routers")
         return cls(
             pid=status["pid"],
             addresses=tuple((str(address), int(port)) for address, port in status["addresses"]),
@@ -46,7 +45,7 @@ class Running:
             external_origin=status["external_origin"],
             sessions=status["sessions"],
             sessions_limit=status["sessions_limit"],
-            routers=tuple(_router(one) for one in routers) if routers is not None else None,
+            routers=tuple(_router(one) for one in status.get("router", ())),
         )
 
 

@@ -91,8 +91,20 @@ def test_nobody_asks_the_router() -> None:
     found = one(outside.router(case()))
     assert found.severity is Severity.NOTE
     assert f"forward TCP 21, 50000-50009 to {LAN}" in found.meaning
+    assert found.cures
     assert list(outside.router(case(lan=PUBLIC))) == []
     assert list(outside.router(case(running=None))) == []
+
+
+def test_other_numbers_outside_are_no_same_numbers() -> None:
+    options = {"data": {"passive_ports": "50000-50009", "passive_ports_external": "60000-60009"}}
+    assert "data.passive_ports_external" in one(outside.router(case(options=options))).meaning
+
+
+def test_the_router_has_not_answered_yet() -> None:
+    found = one(outside.router(case(options={"router": {"map": "upnp"}})))
+    assert found.severity is Severity.NOTE
+    assert found.seen == "Nothing is known of the router yet."
 
 
 def test_a_router_that_forwards_all() -> None:

@@ -46,6 +46,11 @@ def test_a_port_where_tls_begins_at_once_is_not_listened_to() -> None:
     assert severities(ports.control(case(MadeUp(greeting=""), running=running, options=options))) == [Severity.OK]
 
 
+def test_a_server_behind_a_proxy_greets_nobody_else() -> None:
+    options = {"proxy": {"networks": ["192.0.2.0/28"], "control": True}}
+    assert severities(ports.control(case(MadeUp(greeting=""), options=options))) == [Severity.OK] * 2
+
+
 def test_every_passive_port_is_tried() -> None:
     machine = MadeUp()
     assert severities(ports.passive(case(machine, options={"data": {"passive_ports": "50000-50009"}}))) == [0, 0]

@@ -86,7 +86,7 @@ def _judged(case: Case, address: str, origin: str) -> Iterator[Finding]:
         )
     else:
         yield Finding("external", Severity.OK, f"Clients from the internet are told {address} ({origin}).")
-    for state in case.running.routers or () if case.running is not None else ():
+    for state in case.running.routers if case.running is not None else ():
         if (
             state.external is not None
             and ":" not in address
@@ -131,21 +131,37 @@ def router(case: Case) -> Iterator[Finding]:
     """Whether the router forwards exactly what it should."""
     if case.running is None:
         return
-    if case.running.routers is None:
-        if case.lan_address is not None and not kind(case.lan_address).outside:
-            ports = ranges([*case.control_ports, *case.passive_ports])
-            yield Finding(
-                "router",
-                Severity.NOTE,
-                "The server does not ask the router for anything.",
-                f"For clients from the internet somebody has to forward TCP {ports} to {case.lan_address}, each port "
-                "to the same number. Whether that is so shows from outside only: homeport probe.",
-            )
-        return
+    if not case.running.routers:
+        yield from _unasked(case)
     for state in case.running.routers:
         yield _forwarded(case, state)
         if state.wan is not None and state.family == 4:
             yield from _double(state)
+
+
+def _unasked(case: Case) -> Iterator[Finding]:
+    if case.lan_address is None or kind(case.lan_address).outside:
+        return
+    if case.config.router.map != "off":
+        yield Finding(
+            "router",
+            Severity.NOTE,
+            "Nothing is known of the router yet.",
+            f'It is to be asked (router.map is "{case.config.router.map}"), which takes a few seconds after the start.',
+        )
+        return
+    ports = ranges([*case.control_ports, *case.passive_ports])
+    same_number = "each port to the same number"
+    if case.config.data.passive_ports_external:
+        same_number = "the passive ports from the numbers in data.passive_ports_external"
+    yield Finding(
+        "router",
+        Severity.NOTE,
+        "The server does not ask the router for anything.",
+        f"For clients from the internet somebody has to forward TCP {ports} to {case.lan_address}, {same_number}. "
+        "Whether that is so shows from outside only: homeport probe.",
+        ('Or let the server ask the router itself: router.map = "auto".',),
+    )
 
 
 def _forwarded(case: Case, state: RouterState) -> Finding:

@@ -37,8 +37,8 @@ def control(case: Case) -> Iterator[Finding]:
     implicit = case.config.listen.implicit_tls_port
     for port in case.control_ports:
         for address in case.addresses:
-            # Where TLS begins at once nobody greets in clear.
-            listen = port != implicit
+            # Where TLS begins at once, or a proxy must speak first, nobody greets us.
+            listen = port != implicit and not case.config.proxy.control
             reached = case.machine.reach((address, port), case.timeout, listen=listen)
             where = endpoint(address, port)
             if reached.fault is not None:
