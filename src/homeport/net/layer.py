@@ -57,6 +57,15 @@ class Negotiation(ssl.SSLObject):
     server_name: str | None
 
 
+class NegotiationSocket(ssl.SSLSocket):
+    """The same for a connection that OpenSSL has the socket of."""
+
+    choose: Callable[[str | None], Identity]
+    data: bool
+    identity: Identity | None
+    server_name: str | None
+
+
 class Layer:
     """One TLS connection, the server's end: octets of the socket go in and come out here. For one thread at a time."""
 

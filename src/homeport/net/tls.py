@@ -17,15 +17,18 @@ session of thousands of transfers resumes to its end.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from .layer import HandshakeError, Identity, Layer, Negotiation, NoCertificate, reason
+from . import kernel
+from .layer import HandshakeError, Identity, Layer, Negotiation, NegotiationSocket, NoCertificate, reason
 
 __all__ = ["Certificates", "Chain", "ClientCertificates", "Contexts", "FileCertificates", "NoCertificate"]
 
@@ -139,18 +142,23 @@ class Contexts:
 
         With *resumable* false no earlier session counts, and none is offered for later.
         """
-        identity = control.tls.identity
-        if identity is None:
-            raise HandshakeError("there was no handshake on the control connection")
-
-        def choose(_: str | None) -> Identity:
-            return identity
-
         context = self._resumable(address) if resumable else self._bare()
         if not resumable:
             context.options |= ssl.OP_NO_TICKET
             context.num_tickets = 0
-        return Layer(context, choose, data=True)
+        return Layer(context, _always(control), data=True)
+
+    def data_socket(self, control: Layer, address: str, connection: socket.socket) -> ssl.SSLSocket:
+        """As `data`, over *connection* itself, which is spent, for the kernel to encrypt (`net.kernel`). OSError if it
+        is gone.
+        """
+        tls = self._resumable(address).wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
+        if not isinstance(tls, NegotiationSocket):
+            raise TypeError("the context is not one of these")
+        tls.choose, tls.data, tls.identity, tls.server_name = _always(control), True, None, None
+        return tls
 
     def _resumable(self, address: str) -> ssl.SSLContext:
         with self._lock:
@@ -201,7 +209,9 @@ class Contexts:
         # Protection is changed by AUTH, never by renegotiation (RFC 9325 §3.5).
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION
         context.verify_mode = self._verify_mode
+        context.options |= kernel.OP_ENABLE_KTLS
         context.sslobject_class = Negotiation
+        context.sslsocket_class = NegotiationSocket
         context.sni_callback = _choose
         return context
 
@@ -213,9 +223,17 @@ _VERIFY_MODES = {
 }
 
 
-def _choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+def _always(control: Layer) -> Callable[[str | None], Identity]:
+    """A choice that is made already: the certificate of the control connection."""
+    identity = control.tls.identity
+    if identity is None:
+        raise HandshakeError("there was no handshake on the control connection")
+    return lambda _: identity
+
+
+def _choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
     """Called in every handshake, with or without a name from the client; an alert, or None to go on."""
-    if not isinstance(tls, Negotiation):
+    if not isinstance(tls, Negotiation | NegotiationSocket):
         return int(ssl.AlertDescription.ALERT_DESCRIPTION_INTERNAL_ERROR)
     tls.server_name = name
     try:

@@ -82,6 +82,10 @@ class TlsOptions(Section):
         description="Whether clients may end the encryption of the control connection after login (CCC), so that a "
         "router can read it.",
     )
+    kernel: Literal["auto", "off"] = Field(
+        default="auto",
+        description='Whether large downloads are encrypted by the kernel (kTLS), if it can; "homeport doctor" tells.',
+    )
     client_ca: ReadableFile | None = Field(
         default=None,
         description="The certificates, in PEM form, of the authority that vouches for clients.",

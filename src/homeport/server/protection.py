@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from homeport.accounts.model import Encryption, Resumption
+from homeport.net import kernel
 from homeport.net.tls import Certificates, ClientCertificates, Contexts, NoCertificate
 from homeport.session.protection import TlsPolicy
 
 from .config import Config
 from .listening import StartError
+
+_KERNEL_OCTETS = 1024 * 1024
+"""For less than this, what OpenSSL does in this process is cheaper than to set up the kernel."""
 
 
 def contexts_of(config: Config, certificates: Certificates | None) -> Contexts | None:
@@ -62,5 +66,6 @@ def tls_policy_of(config: Config, *, implicit: bool) -> TlsPolicy:
         allow_clear_control=tls.clear_control,
         handshake_seconds=config.limits.handshake,
         no_close_notify=tls.no_close_notify,
+        kernel_octets=_KERNEL_OCTETS if tls.kernel == "auto" and kernel.available() else None,
         implicit=implicit,
     )

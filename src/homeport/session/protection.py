@@ -39,6 +39,8 @@ class TlsPolicy:
     """For one handshake, of whatever connection."""
     no_close_notify: tuple[str, ...] = NO_CLOSE_NOTIFY
     """Patterns of clients whose uploads may end without close_notify."""
+    kernel_octets: int | None = None
+    """Downloads from this size on are encrypted by the kernel (`net.kernel`); None: none is."""
     implicit: bool = False
     """Whether sessions begin with TLS, before the greeting (port 990 by custom)."""
 

@@ -6,14 +6,17 @@ nothing, and whatever was opened for it is given up by the verb.
 
 from __future__ import annotations
 
+import ssl
+
 from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.kernelstream import KernelTlsStream, secure_socket
 from homeport.data.stream import Stream, reset
 from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.data.transfer import Plan
-from homeport.net.layer import Layer
 from homeport.net.listener import plain, text_of
+from homeport.net.tls import Contexts
 from homeport.protocol.reply import Code
 
 from .commands import Context
@@ -42,6 +45,14 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
         client = text_of(connection.getpeername()) if not services.events.silent else session.peer
     except OSError:
         client = session.peer  # gone already, as the handshake will find
+    expected = _expected(plan)
+    if (
+        policy.kernel_octets is not None
+        and expected is not None
+        and expected >= policy.kernel_octets
+        and resumption is Resumption.PREFER
+    ):
+        return _by_kernel(context, protection, tls, connection, client)
     layer = tls.data(protection.layer, session.peer[0], resumable=resumption is not Resumption.OFF)
     # Only of an upload does the client tell the end.
     tolerant = plan.writer is not None and policy.tolerates_bare_end(session.client)
@@ -51,28 +62,48 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
     except DataConnectionError as error:
         raise not_secured(context, error, client) from None
     try:
-        _examine(context, protection, layer, connection, resumption, client)
+        _examine(context, protection, layer.tls, connection, resumption, client)
     except Refusal:
         layer.forgo()
         raise
-    return TlsStream(connection, layer, boundary=boundary, expected=_expected(plan))
+    return TlsStream(connection, layer, boundary=boundary, expected=expected)
+
+
+def _by_kernel(
+    context: Context, protection: Protection, tls: Contexts, connection: Connection, client: tuple[str, int]
+) -> Stream:
+    """A download that is worth it. Only where resumption is not required: a session that is broken off is forgotten."""
+    try:
+        secured = tls.data_socket(protection.layer, context.session.peer[0], connection.dup())
+    except OSError as error:
+        raise not_secured(context, DataConnectionError(Cause.TLS_FAILED, str(error)), client) from None
+    try:
+        secure_socket(secured, context.watch, context.services.policy.tls.handshake_seconds)
+        _examine(context, protection, secured, connection, Resumption.PREFER, client)
+    except DataConnectionError as error:
+        secured.close()
+        raise not_secured(context, error, client) from None
+    except BaseException:
+        secured.close()
+        raise
+    return KernelTlsStream(secured, connection)
 
 
 def _examine(
     context: Context,
     protection: Protection,
-    layer: Layer,
+    data: ssl.SSLObject | ssl.SSLSocket,
     connection: Connection,
     resumption: Resumption,
     client: tuple[str, int],
 ) -> None:
     """Raise a Refusal unless the client on *connection* is the one of the session."""
-    if protection.certificate is not None and layer.tls.getpeercert(binary_form=True) != protection.certificate.der:
+    if protection.certificate is not None and data.getpeercert(binary_form=True) != protection.certificate.der:
         # RFC 4217 §15.1.2: the same client on both connections.
         raise Refusal(
             Code.HANDSHAKE_FAILED, "The data connection must show the client certificate of the control connection"
         )
-    if layer.resumed:
+    if data.session_reused:
         return
     if resumption is Resumption.REQUIRE and not protection.expired(context.services.clock.monotonic()):
         # Nobody is locked out for a session that is so old that its ticket cannot be used any more.
