@@ -48,9 +48,7 @@ def secured(contexts: Contexts, pair: Pair, control: Control) -> Iterator[Secure
         server, client = pair
         layer = contexts.control("127.0.0.1", None)
         boundary = Boundary() if bare_end else None
-        shaking = Meanwhile(
-            lambda: client_context(version).wrap_socket(client, suppress_ragged_eofs=False)
-        )
+        shaking = Meanwhile(lambda: client_context(version).wrap_socket(client, suppress_ragged_eofs=False))
         secure(server, layer, control, 10.0, boundary)
         if version is ssl.TLSVersion.TLSv1_3:
             assert layer.outgoing.pending  # the tickets wait

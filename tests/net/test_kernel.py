@@ -18,9 +18,7 @@ def test_either_it_can_or_there_is_a_reason() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks a Linux kernel")
-@pytest.mark.parametrize(
-    ("number", "text"), [(errno.ENOENT, "modprobe tls"), (errno.EPERM, "refuses"), (None, None)]
-)
+@pytest.mark.parametrize(("number", "text"), [(errno.ENOENT, "modprobe tls"), (errno.EPERM, "refuses"), (None, None)])
 def test_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch, number: int | None, text: str | None) -> None:
     def answer() -> None:
         if number is not None:

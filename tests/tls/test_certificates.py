@@ -300,9 +300,7 @@ def test_a_certificate_of_another_authority(
 
 @pytest.mark.standard("4217-15.1.2-CLIENT", "4217-10.2-522")
 @pytest.mark.parametrize("resumes", [True, False])
-def test_both_connections_show_the_same_one(
-    tls: Tls, authority: Authority, bob: str, eve: str, resumes: bool
-) -> None:
+def test_both_connections_show_the_same_one(tls: Tls, authority: Authority, bob: str, eve: str, resumes: bool) -> None:
     server = tls(asking(authority), certificate="bob@example.net")
     with protected(server, showing(authority, bob)) as client:
         client.resumes = resumes

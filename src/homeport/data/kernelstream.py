@@ -105,4 +105,3 @@ class KernelTlsStream:
         # The first close does nothing but count, the second one resets.
         reset(self._connection)
         reset(self._twin)
-
