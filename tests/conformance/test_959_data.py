@@ -42,7 +42,7 @@ def refused(client: Client, target: tuple[str, int]) -> bool:
     """Whether a connection to *target* is not used: refused, or ended at once."""
     try:
         return ended(client.connect(target))
-    except ConnectionRefusedError:
+    except ConnectionError:
         return True
 
 
