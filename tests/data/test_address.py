@@ -70,3 +70,31 @@ def test_the_answer_is_of_the_family_of_the_connection(client: object, local: ob
     decision = decide(RULES, str(client), str(local))
     assert ip_address(decision.address).version == ip_address(str(local)).version
     assert not ip_address(decision.address).is_unspecified
+
+
+OUTSIDE = Rules(
+    explicit=(Rule(ip_network("9.1.0.0/16"), "203.0.113.5"), Rule(ip_network("9.2.0.0/16"), "10.8.0.1")),
+    external="203.0.113.5",
+    ports={50000: 61000},
+)
+
+
+@pytest.mark.parametrize(
+    ("client", "local", "port"),
+    [
+        ("8.8.8.8", "192.168.1.10", 61000),
+        ("9.1.0.1", "192.168.1.10", 61000),  # a rule that names the external address leads the same way
+        ("9.2.0.1", "192.168.1.10", 50000),
+        ("192.168.1.20", "192.168.1.10", 50000),
+        ("2606:4700::1", "2600::1", 50000),  # nothing is translated there
+    ],
+)
+def test_ports_of_the_router_are_for_clients_beyond_it(client: str, local: str, port: int) -> None:
+    decision = decide(OUTSIDE, client, local)
+    assert OUTSIDE.port(decision, 50000) == port
+    assert OUTSIDE.port(decision, 50001) == 50001
+
+
+def test_forwarded_ports_need_no_known_address() -> None:
+    rules = Rules(ports={50000: 61000})
+    assert rules.port(decide(rules, "8.8.8.8", "192.168.1.10"), 50000) == 61000

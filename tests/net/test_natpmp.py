@@ -256,3 +256,18 @@ def test_a_gateway_behind_another_one_is_found_out() -> None:
         assert (one.state.external, one.state.wan) == (None, "100.64.0.2")
         assert one.state.trouble is Trouble.NO_ADDRESS
         assert "100.64.0.2" in one.state.problem
+
+
+@pytest.mark.standard("NATPMP-3.6-EPOCH")
+def test_an_announcement_by_pcp_lets_the_gateway_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box()
+    with world(box) as (gateway, patience):
+        box.clock = patience.now
+        one = leases(gateway, [50000])
+        one.attend(patience)
+        patience.time += 1000
+        box.born = patience.now() + 5000
+        gateway.asked.clear()
+        one.heard(bytes.fromhex("02 80 0000 00000000 00000000") + bytes(12), gateway.address[0], patience)
+        run(one, patience, patience.now() + 6)
+        assert [octets[:2] for octets in gateway.requests] == [b"\0\0", b"\0\x02", b"\0\0"]

@@ -369,3 +369,18 @@ def test_over_ipv6_the_own_address_stands_as_it_is_and_none_is_suggested(monkeyp
     request = router._question(50000, 50000, 60, None)("2001:db8::10%eth0")
     assert request[8:24] == IPv6Address("2001:db8::10").packed
     assert request[44:] == bytes(16)
+
+
+@pytest.mark.standard("PCP-8.5-EPOCH")
+@pytest.mark.parametrize(("wan", "renewed"), [("0b003214", False), ("0b003263", True)])
+def test_an_announcement_by_nat_pmp_of_another_address_renews_all(wan: str, renewed: bool) -> None:
+    box = Box()
+    with world(box) as (gateway, patience):
+        box.clock = patience.now
+        one = leases(gateway, [50000])
+        one.attend(patience)
+        patience.time += 100
+        gateway.asked.clear()
+        one.heard(bytes.fromhex("00 80 0000 00000064") + bytes.fromhex(wan), gateway.address[0], patience)
+        run(one, patience, patience.now() + 6)
+        assert (ports(gateway) == [50000]) is renewed

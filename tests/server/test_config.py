@@ -192,3 +192,37 @@ def test_every_option_has_a_sentence() -> None:
 def test_the_reference_page_is_current() -> None:
     """Where this fails: `homeport config reference > docs/configuration.md`."""
     assert (ROOT_FOLDER / "docs" / "configuration.md").read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize(
+    ("sections", "text"),
+    [
+        ({"data": {"passive_ports": "50000-50001", "passive_ports_external": "60000"}}, "1 ports outside for 2"),
+        ({"data": {"passive_ports": "any", "passive_ports_external": "60000"}}, "the system chooses the passive ports"),
+        (
+            {
+                "data": {"passive_ports": "50000", "passive_ports_external": "60000"},
+                "router": {"map": "pcp"},
+            },
+            "the router is asked which ports it has outside",
+        ),
+        ({"proxy": {"control": True}}, "only from networks that are named"),
+        ({"proxy": {"data": "header"}}, "only from networks that are named"),
+        ({"proxy": {"data": "proxy", "networks": ["192.0.2.0/28"]}}, "only the header of the control connection"),
+    ],
+)
+def test_what_cannot_be_true_of_the_way_to_the_server(sections: dict[str, object], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        Config.model_validate(sections)
+
+
+def test_proxies_and_ports_outside() -> None:
+    config = Config.model_validate(
+        {
+            "data": {"passive_ports": "50000-50001", "passive_ports_external": "60001,60000"},
+            "proxy": {"control": True, "data": "proxy", "networks": ["192.0.2.0/28", "2001:db8::/64"]},
+        }
+    )
+    assert config.data.passive_ports_external == (60000, 60001)
+    assert config.proxy.networks == (ip_network("192.0.2.0/28"), ip_network("2001:db8::/64"))
+    assert Config.model_validate(config.model_dump()) == config

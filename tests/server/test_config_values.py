@@ -21,11 +21,14 @@ from homeport.server.values import (
     parse_external,
     parse_host_name,
     parse_network,
+    parse_outside_ports,
     parse_port,
     parse_ports,
     parse_prefix,
     parse_size,
+    parse_stun_server,
     quote,
+    split_host_port,
     write_duration,
     write_ports,
     write_size,
@@ -293,3 +296,36 @@ def test_quoted_text_is_toml(text: str) -> None:
     import tomllib
 
     assert tomllib.loads(f"key = {quote(text)}") == {"key": text}
+
+
+@pytest.mark.parametrize(("value", "ports"), [("same", None), (None, None), ("60000-60001", (60000, 60001))])
+def test_ports_outside(value: object, ports: tuple[int, ...] | None) -> None:
+    assert parse_outside_ports(value) == ports
+
+
+@pytest.mark.parametrize("value", ["any", 0, "60000-", True])
+def test_what_are_no_ports_outside(value: object) -> None:
+    with pytest.raises(OptionError):
+        parse_outside_ports(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "host", "port"),
+    [
+        ("stun.example.net", "stun.example.net", None),
+        ("stun.example.net:3479", "stun.example.net", 3479),
+        ("192.0.2.5:3479", "192.0.2.5", 3479),
+        ("[2001:db8::5]:3479", "2001:db8::5", 3479),
+        ("[2001:db8::5]", "2001:db8::5", None),
+        ("2001:db8::5", "2001:db8::5", None),
+    ],
+)
+def test_stun_servers(value: str, host: str, port: int | None) -> None:
+    assert parse_stun_server(value) == value
+    assert split_host_port(value) == (host, port)
+
+
+@pytest.mark.parametrize("value", ["", "auto", "none", ":3478", "a b", "stun.example.net:0", "host:99999", 3478, None])
+def test_what_is_no_stun_server(value: object) -> None:
+    with pytest.raises(OptionError):
+        parse_stun_server(value)

@@ -102,6 +102,9 @@ class NatPmp:
         return None if address == "0.0.0.0" else address
 
     def heard(self, octets: bytes) -> bool:
+        if octets[:2] == b"\x02\x80":
+            # PCP's announcement, which gateways that speak both send instead. Its clock shows in the next answer.
+            return True
         # §3.2.1: an announcement is an answer to a request for the address that nobody made.
         if not _is_answer(octets, _ADDRESS) or len(octets) < 12 or octets[2:4] != b"\0\0":
             return False

@@ -10,7 +10,7 @@ import random
 import secrets
 import struct
 from collections.abc import Callable, Iterator
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from .background import Patience
 from .exchange import Answer, Endpoint, Unanswered, ask
@@ -123,6 +123,10 @@ class Pcp:
         return self._address
 
     def heard(self, octets: bytes) -> bool:
+        if len(octets) >= 12 and octets[:4] == b"\0\x80\0\0":
+            # NAT-PMP's announcement, which routers that speak both send when their address changes (RFC 6886 §3.2.1).
+            self._restarted |= self._address not in (None, str(IPv4Address(octets[8:12])))
+            return True
         # §14.1.3: an ANNOUNCE response without a request, always with the result SUCCESS.
         if not _well_formed(octets) or octets[1] != _RESPONSE | _ANNOUNCE or octets[3] != _SUCCESS:
             return False

@@ -122,10 +122,7 @@ class Upnp:
     def _found(self) -> miniupnpc.UPnP:
         if self._igd is not None:
             return self._igd
-        igd = miniupnpc.UPnP()
-        igd.discoverdelay = _SEARCH_MS
-        if self._own is not None:
-            igd.multicastif = self._own
+        igd = miniupnpc.UPnP(multicastif=self._own, discoverdelay=_SEARCH_MS)
         try:
             if self._url is not None:
                 self._control = igd.selectigd(self._url)
