@@ -94,8 +94,10 @@ class RouterLab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        self._remove()
+        try:
+            self.stop()
+        finally:
+            self._remove()
 
     @contextmanager
     def inside_of(self, place: str) -> Iterator[None]:
@@ -156,7 +158,11 @@ class RouterLab:
         """End it. *forget*: and what it had opened, as a router that is switched off does."""
         if self._daemon is not None:
             self._daemon.terminate()
-            self._daemon.wait(10)
+            try:
+                self._daemon.wait(3)
+            except subprocess.TimeoutExpired:  # it searches for a free port, and hears nothing meanwhile
+                self._daemon.kill()
+                self._daemon.wait()
             self._daemon = None
         if forget:
             for chain in ("miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"):
