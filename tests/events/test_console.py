@@ -42,6 +42,9 @@ GOLDEN = """\
 14:03:07  bob@192.0.2.7 #3          listed  /photos  700 B in 2 ms
 14:03:07  bob@192.0.2.7 #3          no data connection (passive, announced 203.0.113.4:50001): nobody connected in 30 s
 14:03:07  bob@192.0.2.7 #3          no data connection (active, to [2001:db8::7]:5000): connection refused
+14:03:07  bob@192.0.2.7 #3          passive port 203.0.113.4:50001 was asked for and not used, for 0.20 s
+14:03:07  bob@192.0.2.7 #3          no data connection (passive, announced 203.0.113.4:50001): Nothing arrived in 30 s.
+          The router forwards port 21.
 14:03:07  198.51.100.9              closed an unexpected connection to passive port 50001
 14:03:07  bob@192.0.2.7 #3          renamed  /a  to  /b
 14:03:07  bob@192.0.2.7 #3          deleted  /b

@@ -205,6 +205,12 @@ class Harness:
             for talk in self._talks:
                 talk.wake()
 
+    def wait_until_over(self) -> None:
+        """Until all conversations so far have come to their end, which their clients have brought about."""
+        with self._lock:
+            for talk in self._talks:
+                talk.join()
+
     def __enter__(self) -> Self:
         return self
 
@@ -240,6 +246,10 @@ class _Talk:
 
     def wake(self) -> None:
         self._waking.send(b"w")
+
+    def join(self) -> None:
+        self._thread.join(JOIN_SECONDS)
+        assert not self._thread.is_alive()
 
     def end(self) -> None:
         self._conversation.end(CloseReason.SHUTDOWN)

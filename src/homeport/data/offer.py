@@ -39,6 +39,7 @@ class Offer:
         "address",
         "announced",
         "connection",
+        "excused",
         "local",
         "made",
         "open",
@@ -46,6 +47,7 @@ class Offer:
         "place",
         "short",
         "strangers",
+        "unused",
         "waited_for",
         "waker",
     )
@@ -69,6 +71,10 @@ class Offer:
         self.connection: socket.socket | None = None
         self.waker: Waker | None = None
         self.strangers: list[str] = []
+        self.excused = False
+        """Whether the client had a reason not to come: the transfer was refused, or it called that off itself."""
+        self.unused = False
+        """Whether the offer is over, nobody waited for its connection, and none came."""
         self.short = False
         """Whether descriptors had run out when the port was last looked at."""
         self._over = False
@@ -106,14 +112,19 @@ class Offer:
         if self._over:
             return
         self._over = True
+        if self.connection is None and not self.waited_for:
+            # Many clients connect before they send RETR: then theirs is at the port, and only nobody has looked.
+            self._ports.admit(self.place, self)
+            self.unused = self.connection is None and not self.short and not self.place.arrivals
         self._ports.withdraw(self.place, self)
         if self.connection is not None:
             reset(self.connection)
             self.connection = None
 
     def take_back(self) -> None:
-        """Its port goes to another session."""
+        """Its port goes to another session, for it has not been used for long."""
         self._over = True
+        self.unused = True
 
     def note_stranger(self, address: str) -> None:
         if len(self.strangers) < _STRANGERS_KEPT:

@@ -35,6 +35,7 @@ from .types import (
     HandshakeFailed,
     LoggedIn,
     LoginFailed,
+    PassivePortUnused,
     RouterMapped,
     ServerStarted,
     ServerStopped,
@@ -107,6 +108,8 @@ def sentence(event: Event) -> Sentence:
             return Sentence(f"{visible(line)}  ->  {code} {visible(text)}", Tone.QUIET, session)
         case DataConnectionFailed(session=session, peer=peer, user=user):
             return Sentence(_no_connection(event), Tone.BAD, session, peer[0], user)
+        case PassivePortUnused(session=session, peer=peer, user=user, diagnosis=diagnosis):
+            return Sentence(_unused(event), Tone.BAD if diagnosis else Tone.QUIET, session, peer[0], user)
         case Failed(session=session, id=identity, text=text):
             return Sentence(f"internal error {visible(identity)}: {visible(text)}", Tone.BAD, session)
         case _:
@@ -179,6 +182,13 @@ def _no_connection(event: DataConnectionFailed) -> str:
     return f"no data connection ({kind} {visible(endpoint(*event.target))}): {visible(event.cause)}"
 
 
+def _unused(event: PassivePortUnused) -> str:
+    announced = visible(endpoint(*event.target))
+    if event.diagnosis:
+        return f"no data connection (passive, announced {announced}): {visible(event.cause)}"
+    return f"passive port {announced} was asked for and not used, for {duration(event.seconds)}"
+
+
 def _mapped(event: RouterMapped) -> str:
     same = ranges(inside for inside, outside in event.ports if inside == outside)
     others = [f"{inside} as {outside}" for inside, outside in event.ports if inside != outside]
@@ -233,12 +243,12 @@ class Console:
                     self._users.pop(session, None)
                     self._advised = {one for one in self._advised if one[0] != session}
             self._write(self._line(event.at, said))
-            if isinstance(event, DataConnectionFailed) and event.advice:
+            if isinstance(event, DataConnectionFailed | PassivePortUnused) and event.advice:
                 self._advise(event)
             if self._traces and isinstance(event, Failed):
                 self._write("".join(f"    {visible(line)}\n" for line in event.trace.splitlines()))
 
-    def _advise(self, event: DataConnectionFailed) -> None:
+    def _advise(self, event: DataConnectionFailed | PassivePortUnused) -> None:
         """Why it failed and what to do, below its line; once for each cause in a session."""
         if (event.session, event.diagnosis) in self._advised:
             return

@@ -194,6 +194,30 @@ class DataConnectionFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassivePortUnused(Event):
+    """A client asked for a passive port, and neither connected to it nor asked for a transfer; once for each cause.
+
+    Many clients dial first, and give up without a word if that fails. Others have changed their mind.
+    """
+
+    session: int
+    peer: tuple[str, int]
+    user: str
+    target: tuple[str, int]
+    """What was announced."""
+    seconds: float
+    """For so long the port was the client's."""
+    cause: str
+    """One sentence for people."""
+    diagnosis: str = ""
+    """The name of the cause (`advice.causes.Cause`); empty where nothing shows that the client had tried."""
+    side: str = ""
+    """Where it is to be mended."""
+    advice: str = ""
+    """Why, and what to do, in a few sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrangerRefused(Event):
     """A connection to a passive port from somebody that no session there waited for."""
 

@@ -61,7 +61,11 @@ def dispatch(context: Context, command: Command) -> Reply:
         reply = _failed(context, error)
     if row.preliminary:
         # REST is for one transfer, also for one that was refused (RFC 3659 §5.3).
-        context.session.restart = 0
+        session = context.session
+        session.restart = 0
+        if session.data is not None:
+            # Its passive port would be gone if the transfer had come to use it.
+            session.excuse_data()
     if not row.allows(reply.code):
         return _failed(context, AssertionError(f"{row.verb} may not be answered {int(reply.code)} {reply.text}"))
     return reply

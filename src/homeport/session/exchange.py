@@ -53,6 +53,7 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
     context.started = True
     if not going_on:
         if passive:
+            session.excuse_data()
             session.release_data()
         raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
     session.activity = f"{account.direction.value} of {account.path}"
@@ -104,7 +105,9 @@ def _connect(context: Context) -> Connection:
     target = session.data
     if isinstance(target, Offer):
         try:
-            return target.wait(context.watch, policy.data_seconds)
+            connection = target.wait(context.watch, policy.data_seconds)
+            session.unused = 0
+            return connection
         except DataConnectionError as error:
             raise no_connection(context, target, error) from None
         finally:

@@ -1,20 +1,25 @@
 """A data connection that failed: the facts that the session knows, the diagnosis, the event, and the refusal.
 
+A client that dials before it sends RETR, and gives up, never asks for the connection: it asks for another port, or is
+gone. That, too, is told (`never_came`), with a diagnosis where it cannot well be anything else.
+
 Nothing here runs while all goes well. What a fact means is `advice`'s business; here they are only collected.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from homeport.advice.attempt import Attempt, Mode, Seen
+from homeport.advice.causes import Cause as Fault
 from homeport.advice.causes import Diagnosis
 from homeport.advice.diagnosis import diagnose
 from homeport.data.address import decide
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.transfer import Outcome, Result
-from homeport.events.types import DataConnectionFailed
+from homeport.events.types import DataConnectionFailed, PassivePortUnused
 from homeport.protocol.argument import HostPort
 from homeport.protocol.reply import Code
 
@@ -37,6 +42,14 @@ _SEEN = {
 }
 """ABORTED and CONTROL_LOST are the client's own wish; there is nothing to diagnose."""
 
+_LONG = 5.0
+"""Seconds that a client is busy with dialling at least, if it leaves a port alone for as long. Nobody who means to use
+one waits before he dials."""
+_IN_A_ROW = 2
+"""Ports that are asked for and left alone. One alone may be a client's whim."""
+_NAMED = frozenset({Fault.PRIVATE_ANNOUNCED, Fault.BRIDGE_ANNOUNCED})
+"""Of these the address alone is proof, where the client is beyond a router."""
+
 
 def no_connection(
     context: Context, target: Offer | HostPort, error: DataConnectionError, source_failure: str | None = None
@@ -54,6 +67,48 @@ def no_connection(
             context.session.unforwarded = True
         address = (target.host, target.port)
     return _refuse(context, Code.CANNOT_OPEN_DATA, attempt, address)
+
+
+def never_came(context: Context, offer: Offer) -> None:
+    """Tell the log of *offer*, which is over and was never used: each cause once in a session.
+
+    With a diagnosis, if there is evidence that the client had tried: the address that it was told cannot be reached
+    from where it is; or no transfer has gone well yet, and it took its time; or it did the same before.
+    """
+    session, events = context.session, context.services.events
+    session.unused += 1
+    if events.silent:
+        return
+    seconds = time.monotonic() - offer.made
+    facts = replace(_facts(context, Seen.STRANGERS if offer.strangers else Seen.NOTHING), seconds=round(seconds, 1))
+    attempt = replace(_passive(context, facts, offer), strangers=tuple(offer.strangers))
+    found = diagnose(attempt)
+    tried = (
+        (found.cause in _NAMED and attempt.beyond)
+        or (seconds >= _LONG and not session.transfers)
+        or session.unused >= _IN_A_ROW
+    )
+    diagnosis = found.cause.value if tried else ""
+    if diagnosis in session.told:
+        return
+    session.told = (*session.told, diagnosis)
+    address = (offer.address or offer.local, offer.announced)
+    events.publish(
+        PassivePortUnused(
+            at=context.services.clock.time(),
+            session=session.number,
+            peer=session.peer,
+            user=session.user.name if session.user is not None else session.name or "",
+            target=address,
+            seconds=seconds,
+            cause=found.happened
+            if tried
+            else f"{session.peer[0]} asked for it by {session.data_verb} and did not come.",
+            diagnosis=diagnosis,
+            side=found.side.value if tried else "",
+            advice=found.advice if tried else "",
+        )
+    )
 
 
 def no_port(context: Context, error: DataConnectionError) -> Refusal:

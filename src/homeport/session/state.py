@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from homeport.accounts.model import User
@@ -55,6 +56,12 @@ class Session:
     """What PORT named, where another address is dialled."""
     unforwarded: bool = False
     """The client's router did not let that through: the next such PORT is refused, so that the client turns to PASV."""
+    unused: int = 0
+    """Passive ports in a row that the client asked for and did not come to, without any reason that is known."""
+    told: tuple[str, ...] = ()
+    """What the log was told of them."""
+    when_unused: Callable[[Offer], None] | None = None
+    """Is told of each."""
     extended_only: bool = False
     """EPSV ALL was said: nothing but EPSV sets up a data connection any more (RFC 2428 §4)."""
     facts: tuple[str, ...] = DEFAULT_FACTS
@@ -107,10 +114,18 @@ class Session:
 
     def release_data(self) -> None:
         """Forget PORT and PASV; a passive port that waits is given back."""
-        if isinstance(self.data, Offer):
-            self.data.release()
+        data = self.data
+        if isinstance(data, Offer):
+            data.release()
+            if data.unused and not data.excused and self.when_unused is not None:
+                self.when_unused(data)
         self.data = None
         self.requested = None
+
+    def excuse_data(self) -> None:
+        """A transfer was refused: nobody wonders if the client does not come to its passive port any more."""
+        if isinstance(self.data, Offer):
+            self.data.excused = True
 
     def log_out(self) -> None:
         """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""
@@ -126,8 +141,8 @@ class Session:
 
     def reset(self) -> None:
         """The state right after the connection was made (RFC 959 §4.1.1 REIN, RFC 7151 §3.2.1, RFC 2640 §4.1)."""
-        self.log_out()
         self.release_data()
+        self.log_out()
         self.host = None
         self.protection = None
         self.representation = DEFAULT_REPRESENTATION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import ip_address
 
 from homeport.advice.attempt import Seen
@@ -14,7 +15,7 @@ from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import LOWEST_PORT
-from homeport.session.failure import no_port, not_allowed
+from homeport.session.failure import never_came, no_port, not_allowed
 from homeport.session.refusal import Refusal
 
 
@@ -111,6 +112,8 @@ def _offer(context: Context) -> Offer:
         raise no_port(context, error) from None
     session.data = offer
     session.data_verb = context.verb
+    if session.when_unused is None:
+        session.when_unused = partial(never_came, context)
     return offer
 
 
