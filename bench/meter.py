@@ -116,6 +116,15 @@ class Meter:
                         total += int(line.split()[1]) * 1024
         return total
 
+    def threads(self) -> tuple[int, int]:
+        """The processes of the tree, and the threads in all of them."""
+        processes = threads = 0
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end while we look
+                threads += process.num_threads()
+                processes += 1
+        return processes, threads
+
     def close(self) -> None:
         """Removes the group; all its processes must have ended."""
         if self.group:

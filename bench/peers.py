@@ -166,7 +166,7 @@ MaxInstances none
 
 
 def pure_ftpd(place: Place) -> Launch:
-    """A PureDB of virtual users; 9000 sessions, of one address too, and listings of 20,000 entries allowed."""
+    """A PureDB of virtual users; 20,000 sessions, of one address too, and listings of 2,000,000 entries allowed."""
     program, environment = _unpacked(place, "usr/sbin/pure-ftpd")
     users, database = place.own / "users", place.own / "users.pdb"
     users.write_text(f"{USER}:{PASSWORD_MD5}:{NOBODY}:{NOBODY}::{place.root}/./::::::::::::\n")
@@ -174,7 +174,7 @@ def pure_ftpd(place: Place) -> Launch:
     subprocess.run([make, "mkdb", str(database), "-f", str(users)], check=True, env={**os.environ, **environment})
     argv = [program, "-S", f"127.0.0.1,{place.port}", "-l", f"puredb:{database}", "-E", "-H", "-A", "-u", "1"]
     argv += ["-p", f"{place.passive[0]}:{place.passive[1]}", "-g", str(place.own / "pid"), "-f", "none"]
-    argv += ["-c", "9000", "-C", "9000", "-L", "20000:5"]
+    argv += ["-c", "20000", "-C", "20000", "-L", "2000000:5"]
     if place.certificate:
         argv += ["-Y", "1", "-2", str(place.certificate), "-J", "HIGH"]
     return Launch(argv, environment)
@@ -195,7 +195,7 @@ authorizer.add_user(user, password, root, perm="elradfmwMT")
 FTPHandler.authorizer = authorizer
 FTPHandler.passive_ports = range(int(low), int(high) + 1)
 server = FTPServer(("127.0.0.1", int(port)), FTPHandler, backlog=512)
-server.max_cons = 9000
+server.max_cons = 20000
 server.serve_forever()
 """
 
@@ -225,7 +225,8 @@ port = {place.port}
 passive_ports = "{place.passive[0]}-{place.passive[1]}"
 external_address = "none"
 [limits]
-sessions_per_address = 9000
+sessions = 20000
+sessions_per_address = 0
 [[users]]
 name = "{USER}"
 password = "plain:{PASSWORD}"
@@ -287,10 +288,10 @@ class Running:
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
         self.place = Place(root, own, free_port(), passive, work / "peers", certificate)
-        launch = prepare(self.place)
+        self.launch = prepare(self.place)
         self.meter = Meter(name)
         self.log = own / "output"
-        self.process = self._start(launch)
+        self.process = self._start(self.launch)
 
     @property
     def port(self) -> int:
@@ -326,8 +327,8 @@ class Running:
         said = self.log.read_text(errors="replace").strip().splitlines()
         raise CannotRun(f"did not start: {said[-1] if said else 'it said nothing'}")
 
-    def stop(self) -> None:
-        """Ends the server and every process of its tree, and removes its control group."""
+    def end_tree(self) -> None:
+        """Ends the server and every process of its tree."""
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
@@ -339,4 +340,8 @@ class Running:
             self.process.poll()
             time.sleep(0.02)
         self.process.wait()
+
+    def stop(self) -> None:
+        """Ends all of it for good, and removes its control group."""
+        self.end_tree()
         self.meter.close()

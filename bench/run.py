@@ -169,23 +169,10 @@ def memory(name: str, root: Path, sessions: int) -> float:
     return (low - before) / sessions / 1024
 
 
-def compile_client() -> None:
+def compile_client(name: str, *libraries: str) -> None:
     BUILD.mkdir(exist_ok=True)
-    subprocess.run(
-        [
-            "cc",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-pthread",
-            "-o",
-            str(BUILD / "client"),
-            str(HERE / "client.c"),
-            "-lssl",
-            "-lcrypto",
-        ],
-        check=True,
-    )
+    argv = ["cc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", str(BUILD / name), str(HERE / f"{name}.c"), *libraries]
+    subprocess.run(argv, check=True)
 
 
 def room_for(octets: int) -> Path:
@@ -346,8 +333,8 @@ def markdown(lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *rest])
 
 
-def circumstances(options: argparse.Namespace, root: Path) -> str:
-    place = "in memory (tmpfs)" if root.parent == Path("/dev/shm") else "on disk"
+def about_system() -> str:
+    """When, on what, and which versions."""
     versions = BUILD / "peers" / "versions"
     packages = dict(line.split() for line in versions.read_text().splitlines()) if versions.exists() else {}
     peers = [f"{name} {packages[name]}" for name in ("vsftpd", "proftpd-core", "pure-ftpd") if name in packages]
@@ -355,9 +342,15 @@ def circumstances(options: argparse.Namespace, root: Path) -> str:
         peers.append(f"pyftpdlib {importlib.metadata.version('pyftpdlib')}")
     return (
         f"{dt.date.today().isoformat()}, {os.cpu_count()} CPUs, Linux {platform.release().split('-')[0]}, "
-        f"{platform.python_implementation()} {platform.python_version()}; {', '.join(peers)}. "
-        f"Medians of {options.rounds} rounds, ± half the distance of the quartiles; the large file has "
-        f"{options.large / GIB:g} GiB, {place}."
+        f"{platform.python_implementation()} {platform.python_version()}; {', '.join(peers)}."
+    )
+
+
+def circumstances(options: argparse.Namespace, root: Path) -> str:
+    place = "in memory (tmpfs)" if root.parent == Path("/dev/shm") else "on disk"
+    return (
+        f"{about_system()} Medians of {options.rounds} rounds, ± half the distance of the quartiles; "
+        f"the large file has {options.large / GIB:g} GiB, {place}."
     )
 
 
@@ -371,14 +364,13 @@ def write_docs(block: str, text: str) -> None:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmarks of FTP servers side by side.")
-    parser.add_argument("--quick", action="store_true", help="three short rounds and a file of 256 MiB")
+    parser.add_argument("--quick", action="store_true", help="three short rounds, 256 MiB, no row of 512 clients")
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="rows whose name has WORD in it")
     parser.add_argument("--servers", default=",".join(SERVERS), metavar="A,B", help="which servers (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds (default 7; 3 with --quick)")
     parser.add_argument("--seconds", type=float, help="seconds a small cell works (default 0.5; 0.2 with --quick)")
     parser.add_argument("--large", type=int, metavar="MIB", help="of the large file (default 1024; 256 with --quick)")
     parser.add_argument("--sessions", type=int, help="idle sessions for the memory row (default 200; 50 with --quick)")
-    parser.add_argument("--many", action="store_true", help="also 512 clients at once")
     parser.add_argument("--json", type=Path, default=BUILD / "results.json", metavar="FILE", help="where samples go")
     parser.add_argument("--write-docs", action="store_true", help="rewrite the tables in docs/performance.md")
     options = parser.parse_args(arguments)
@@ -399,10 +391,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    rows = [row for row in workload.table(options.large) if options.many or row.sessions < 512]
+    rows = [row for row in workload.table(options.large) if not options.quick or row.sessions < 512]
     if options.only:
         rows = [row for row in rows if any(word in row.name for word in options.only)]
-    compile_client()
+    compile_client("client", "-lssl", "-lcrypto")
     if {"vsftpd", "proftpd", "pure-ftpd"} & set(options.servers):
         subprocess.run([str(HERE.parent / "tools" / "peers.sh")], check=True)
     results = Results()
