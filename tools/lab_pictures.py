@@ -35,7 +35,7 @@ SHOWN: dict[str, tuple[str, Mode, str]] = {
     "encrypted": ("28", Mode.EPSV, "It reads FTP, and cannot read what is encrypted"),
     "carrier": ("24", Mode.EPSV, "The server behind its provider's NAT"),
     "neighbour": ("32", Mode.PASV, "A client in the server's own network"),
-    "hairpin": ("34", Mode.PASV, "The same client by way of the router"),
+    "hairpin": ("35", Mode.PASV, "The same client by way of the router"),
     "one-port": ("43", Mode.EPSV, "Ports 20 and 21 forwarded"),
     "ipv6-passive": ("40", Mode.EPSV, "IPv6, firewalls of homes"),
     "ipv6-active": ("37", Mode.EPRT, "IPv6 in active mode"),

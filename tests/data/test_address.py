@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,47 @@ def test_the_order_of_the_rules(rules: Rules, client: str, local: str, address: 
     decision = decide(rules, client, local)
     assert decision.address == address
     assert decision.reason.startswith(reason)
+
+
+HOME = Rules(external="203.0.113.5", gateway=IPv4Address("192.168.1.1"))
+
+
+def test_who_comes_from_the_router_was_turned_round() -> None:
+    decision = decide(HOME, "192.168.1.1", "192.168.1.10")
+    assert decision == Decision(
+        "203.0.113.5", "the client comes from this server's router, 192.168.1.1, which has turned it round (hairpin)",
+        outside=True, turned=True,
+    )  # fmt: skip
+    assert decide(HOME, "::ffff:192.168.1.1", "::ffff:192.168.1.10") == decision
+    # Where the router has other numbers for our ports, those lead back in.
+    assert replace(HOME, ports={50000: 61000}).port(decision, 50000) == 61000
+
+
+@pytest.mark.parametrize(
+    ("rules", "client", "local"),
+    [
+        (HOME, "192.168.1.20", "192.168.1.10"),
+        (replace(HOME, external=None), "192.168.1.1", "192.168.1.10"),
+        # An address that neighbours cannot be sent to by way of the router.
+        (replace(HOME, external="192.168.1.10"), "192.168.1.1", "192.168.1.10"),
+        (replace(HOME, external="100.64.3.4"), "192.168.1.1", "192.168.1.10"),
+        (replace(HOME, external="2600::5"), "192.168.1.1", "192.168.1.10"),
+        # A container, which this machine itself, or its proxy, connects to.
+        (replace(HOME, gateway=IPv4Address("172.17.0.1")), "172.17.0.1", "172.17.0.2"),
+        # Nothing translates before a public address.
+        (replace(HOME, gateway=IPv4Address("9.9.9.1"), local_networks=()), "9.9.9.1", "9.9.9.9"),
+    ],
+)
+def test_who_is_not_taken_for_one_that_was_turned_round(rules: Rules, client: str, local: str) -> None:
+    assert not decide(rules, client, local).turned
+
+
+def test_a_rule_goes_before_the_guess_and_who_does_not_want_it_gets_none() -> None:
+    rules = replace(HOME, explicit=(Rule(ip_network("192.168.1.1/32"), "192.168.1.10"),))
+    assert decide(rules, "192.168.1.1", "192.168.1.10").address == "192.168.1.10"
+    assert decide(HOME, "192.168.1.1", "192.168.1.10", guess=False) == Decision(
+        "192.168.1.10", "the client is on the local network 192.168.0.0/16 and is connected to it"
+    )
 
 
 def test_the_first_rule_that_fits_counts() -> None:

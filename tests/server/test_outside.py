@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from tests.session import harness as harness_module
@@ -73,6 +74,17 @@ def test_the_routers_address_and_ports_are_told_to_clients_outside_only() -> Non
     inside = decide(rules, "192.168.50.3", LOCAL)
     assert (inside.address, rules.port(inside, 50000)) == (LOCAL, 50000)
     assert decide(rules, CLIENT, LOCAL).reason == "it is the external address (told by the router, by PCP)"
+
+
+def test_the_router_of_the_moment_is_known_with_all_news(network: Callable[[str | None], None]) -> None:
+    assert Opened({}).announcement.rules.gateway == IPv4Address("192.168.50.1")
+    assert Opened({}, listen=["127.0.0.1", "::1"]).announcement.rules.gateway is None
+    assert Opened({"router": {"gateway": "192.168.50.7"}}).announcement.rules.gateway == IPv4Address("192.168.50.7")
+    opened = Opened({"router": {"gateway": "fe80::1"}})
+    assert opened.announcement.rules.gateway == IPv4Address("192.168.50.1")
+    network(None)
+    opened.outside.announcing.others_told(None)
+    assert opened.announcement.rules.gateway is None
 
 
 def test_a_change_is_published_once() -> None:
@@ -215,7 +227,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     def has(address: str | None) -> None:
         monkeypatch.setattr(outside_module, "routed_address", lambda family: address if family == 4 else None)
         monkeypatch.setattr(outside_module, "_OWN", external.OwnInterface(lambda: address))
-        monkeypatch.setattr(outside_module, "default_gateway", lambda family: "192.168.50.1" if family == 4 else None)
+        monkeypatch.setattr(
+            outside_module, "default_gateway", lambda family: "192.168.50.1" if family == 4 and address else None
+        )
         monkeypatch.setattr(outside_module, "listen_for_announcements", lambda own: [])
 
     has("192.168.50.20")

@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -235,6 +236,28 @@ def test_no_port_is_free(start: Start) -> None:
     assert reply.text.startswith("All passive ports wait for other sessions from your address")
     assert failures(harness)[0].diagnosis == "range-too-small"
     assert "all 4 passive ports" in failures(harness)[0].cause
+
+
+def test_a_guess_that_led_nowhere_is_not_repeated(start: Start) -> None:
+    rules = Rules(external="203.0.113.9", gateway=IPv4Address("192.168.1.1"))
+    # The harness is on loopback, which decides as any inside address of a server does.
+    harness, client = start(peer="192.168.1.1", policy=Policy(linger_seconds=0.02, data_seconds=0.05, announce=rules))
+    client.ask("PASV", 227)
+    client.ask("ABOR", 226)  # it had no time to try, which proves nothing
+    assert client.ask("PASV", 227).text.startswith("Entering Passive Mode (203,0,113,9,")
+    client.ask("LIST", 150)
+    assert client.reply().code == 425
+    (event,) = failures(harness)
+    assert event.diagnosis == "hairpin"
+    assert "because the client comes from this server's router, 192.168.1.1" in event.cause
+    assert client.ask("PASV", 227).text.startswith("Entering Passive Mode (127,0,0,1,")
+
+
+def test_a_guess_is_not_repeated_to_a_client_that_gave_up_by_itself(start: Start) -> None:
+    rules = Rules(external="203.0.113.9", gateway=IPv4Address("192.168.1.1"))
+    _, client = start(peer="192.168.1.1", policy=Policy(linger_seconds=0.02, announce=rules))
+    for address in ("203,0,113,9", "203,0,113,9", "127,0,0,1"):
+        assert client.ask("PASV", 227).text.startswith(f"Entering Passive Mode ({address},")
 
 
 @pytest.mark.parametrize("line", ["EPRT |1|0.0.0.0|{port}|", "PORT 0,0,0,0,{high},{low}"])

@@ -1,9 +1,13 @@
 """Which address the server names in 227 to this client, and why (DESIGN §5). Pure: no socket is asked.
 
-The order: an explicit rule for the client's network; for a client on a local network the very address that it is
-connected to; the external address, configured or discovered; and again the address it is connected to. The reason
-goes to the log, the session's view and the doctor, because a wrong address here is the most common fault of all FTP
-set-ups.
+The order: an explicit rule for the client's network; for a client that seems to be our own router the external
+address; for any other client on a local network the very address that it is connected to; the external address,
+configured or discovered; and again the address it is connected to. The reason goes to the log, the session's view and
+the doctor, because a wrong address here is the most common fault of all FTP set-ups.
+
+Routers do not use FTP. What comes from the router's inside address is a neighbour who went to the router's outside
+address and was turned back in (hairpin, NAT loopback), for which the router must put its own address in the place of
+the neighbour's. Sent to our inside address, the neighbour would connect without the router, and be a stranger.
 
 A decision depends only on the two ends of the control connection, so it may be kept for as long as that lasts.
 """
@@ -13,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from homeport.advice.address import Kind, kind
 
 Network = IPv4Network | IPv6Network
 
@@ -59,6 +65,9 @@ class Rules:
     ports: Mapping[int, int] = field(default_factory=dict)
     """The port outside that leads to one of ours, where a router translates ports (IPv4 only)."""
 
+    gateway: IPv4Address | None = None
+    """The inside address of this machine's own router, if there is one that translates."""
+
     def __post_init__(self) -> None:
         if self.external is not None:
             _check(self.external)
@@ -82,13 +91,15 @@ class Decision:
     """A clause for people, as in "192.0.2.1, because <reason>"."""
     outside: bool = False
     """Whether the client comes by way of a router that translates IPv4 addresses, if there is one."""
+    turned: bool = False
+    """Whether it is a guess: the client is taken for one of our own network that our router has turned back in."""
 
 
-def decide(rules: Rules, client: str, local: str) -> Decision:
+def decide(rules: Rules, client: str, local: str, *, guess: bool = True) -> Decision:
     """The address to announce to *client*, whose control connection ends at *local* on this machine.
 
     The answer is of the same family as *local*, and never 0.0.0.0 or "::". ValueError if *local* itself is one of
-    those: no connection ever ends there.
+    those: no connection ever ends there. Without *guess* our router is a client as any other.
     """
     theirs, ours = _parse(client), _parse(local)
     if ours.is_unspecified:
@@ -97,6 +108,9 @@ def decide(rules: Rules, client: str, local: str) -> Decision:
         if theirs in rule.network and ip_address(rule.address).version == ours.version:
             outside = rule.address == rules.external
             return Decision(rule.address, f"a rule names it for clients in {rule.network}", outside)
+    if guess and theirs == rules.gateway and not ours.is_global and _translates(rules):
+        reason = f"the client comes from this server's router, {theirs}, which has turned it round (hairpin)"
+        return Decision(rules.external or str(ours), reason, outside=True, turned=True)
     for network in rules.local_networks:
         if theirs in network:
             return Decision(str(ours), f"the client is on the local network {network} and is connected to it")
@@ -109,6 +123,14 @@ def decide(rules: Rules, client: str, local: str) -> Decision:
             ours.version == 4,
         )
     return Decision(str(ours), "the client is connected to it", ours.version == 4)
+
+
+def _translates(rules: Rules) -> bool:
+    """Whether the router's outside address is known. A bridge for containers is none that neighbours go to."""
+    if rules.external is None or rules.gateway is None or kind(str(rules.gateway)) is Kind.BRIDGE:
+        return False
+    external = kind(rules.external)
+    return external.outside and ip_address(rules.external).version == 4
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address:

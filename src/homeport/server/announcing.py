@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from homeport.data.address import Announcement
 from homeport.events.bus import Bus
@@ -25,8 +26,20 @@ _NOT_NEWS = frozenset({Trouble.SILENT, Trouble.UNSUPPORTED})
 class Announcing:
     """May be told things from any thread."""
 
-    def __init__(self, announcement: Announcement, events: Bus, clock: Clock, *, discover: bool, router: bool) -> None:
-        """*discover*: the router's address is to be announced. *router*: there will be news from one."""
+    def __init__(
+        self,
+        announcement: Announcement,
+        events: Bus,
+        clock: Clock,
+        *,
+        discover: bool,
+        router: bool,
+        gateway: Callable[[], IPv4Address | None] = lambda: None,
+    ) -> None:
+        """*discover*: the router's address is to be announced. *router*: there will be news from one.
+
+        *gateway* tells the router's inside address; it is asked at once, and with all news.
+        """
         self._announcement = announcement
         self._events = events
         self._clock = clock
@@ -39,6 +52,8 @@ class Announcing:
         self._mapped: dict[int, tuple[tuple[int, int], ...]] = {}
         self.wanted_changed: Callable[[], None] = lambda: None
         """Called when `others_wanted` may have become another."""
+        self._gateway = gateway
+        announcement.rules = replace(announcement.rules, gateway=gateway())
 
     @property
     def states(self) -> tuple[RouterState, ...]:
@@ -74,7 +89,7 @@ class Announcing:
     def _renew(self) -> None:
         """Under the lock."""
         before = self._announcement.rules
-        rules = before
+        rules = replace(before, gateway=self._gateway())
         found = self._told_by_router() or self._found
         if found is not None:
             rules = replace(rules, external=found.address, external_origin=found.origin)

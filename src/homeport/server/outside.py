@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Protocol
 
 from homeport.data.address import Announcement
@@ -88,7 +88,14 @@ def open_outside(
     families = _families(addresses)
     external = config.data.external_address
     router = config.router.map != "off"
-    announcing = Announcing(announcement, events, clock, discover=external == "auto", router=router and 4 in families)
+    announcing = Announcing(
+        announcement,
+        events,
+        clock,
+        discover=external == "auto",
+        router=router and 4 in families,
+        gateway=(lambda: _gateway4(config)) if 4 in families else lambda: None,
+    )
     threads: list[Background] = []
     looked = threading.Event()
 
@@ -183,6 +190,11 @@ def _gateway(config: Config, family: int) -> str | None:
     if given is not None and ip_address(given).version == family:
         return given
     return default_gateway(family)
+
+
+def _gateway4(config: Config) -> IPv4Address | None:
+    gateway = _gateway(config, 4)
+    return IPv4Address(gateway) if gateway is not None else None
 
 
 def _own() -> list[str]:

@@ -15,7 +15,7 @@ from homeport.advice.attempt import Attempt, Mode, Seen
 from homeport.advice.causes import Cause as Fault
 from homeport.advice.causes import Diagnosis
 from homeport.advice.diagnosis import diagnose
-from homeport.data.address import decide
+from homeport.data.address import Decision, Rules, decide
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.transfer import Outcome, Result
@@ -26,6 +26,7 @@ from homeport.protocol.reply import Code
 from .commands import Context
 from .protection import control_protected, data_protected
 from .refusal import Refusal
+from .state import Session
 
 _SEEN = {
     Cause.NOTHING_ARRIVED: Seen.NOTHING,
@@ -51,6 +52,11 @@ _NAMED = frozenset({Fault.PRIVATE_ANNOUNCED, Fault.BRIDGE_ANNOUNCED})
 """Of these the address alone is proof, where the client is beyond a router."""
 
 
+def decision_for(session: Session, rules: Rules) -> Decision:
+    """What is announced to the client of *session*."""
+    return decide(rules, session.peer[0], session.reached, guess=not session.inward)
+
+
 def no_connection(
     context: Context, target: Offer | HostPort, error: DataConnectionError, source_failure: str | None = None
 ) -> Refusal:
@@ -61,6 +67,7 @@ def no_connection(
     if isinstance(target, Offer):
         attempt = replace(_passive(context, facts, target), strangers=error.strangers)
         address = (target.address or target.local, target.announced)
+        _doubt(context, target)
     else:
         attempt = replace(_active(context, facts, target), error=error.number, source_failure=source_failure)
         if context.session.requested is not None:
@@ -88,6 +95,8 @@ def never_came(context: Context, offer: Offer) -> None:
         or (seconds >= _LONG and not session.transfers)
         or session.unused >= _IN_A_ROW
     )
+    if tried:
+        _doubt(context, offer)
     diagnosis = found.cause.value if tried else ""
     if diagnosis in session.told:
         return
@@ -159,10 +168,20 @@ def _passive(context: Context, facts: Attempt, offer: Offer) -> Attempt:
     announced = offer.address
     if announced is None:
         return replace(facts, port=offer.announced)
-    decision = decide(context.services.announce(), facts.peer[0], context.session.reached)
+    decision = decision_for(context.session, context.services.announce())
     # The external address may have become another one since PASV was answered.
     reason = decision.reason if decision.address == announced else "it was the address to announce then"
     return replace(facts, port=offer.announced, announced=announced, reason=reason)
+
+
+def _doubt(context: Context, offer: Offer) -> None:
+    """A guess at what to announce led the client nowhere: it is not one of those that our router has turned round.
+
+    A router may put its own address in the place of others as well, such as those of a VPN that ends there.
+    """
+    session = context.session
+    if offer.address is not None and decision_for(session, context.services.announce()).turned:
+        session.inward = True
 
 
 def _active(context: Context, facts: Attempt, target: HostPort) -> Attempt:

@@ -62,6 +62,8 @@ class Session:
     """What the log was told of them."""
     when_unused: Callable[[Offer], None] | None = None
     """Is told of each."""
+    inward: bool = False
+    """It comes from our router, and what was announced for that led it nowhere: it is told our inside address now."""
     extended_only: bool = False
     """EPSV ALL was said: nothing but EPSV sets up a data connection any more (RFC 2428 §4)."""
     facts: tuple[str, ...] = DEFAULT_FACTS

@@ -6,7 +6,6 @@ from functools import partial
 from ipaddress import ip_address
 
 from homeport.advice.attempt import Seen
-from homeport.data.address import decide
 from homeport.data.connection import DataConnectionError
 from homeport.data.destination import PrivatePort, destination
 from homeport.data.offer import Offer
@@ -15,7 +14,7 @@ from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import LOWEST_PORT
-from homeport.session.failure import never_came, no_port, not_allowed
+from homeport.session.failure import decision_for, never_came, no_port, not_allowed
 from homeport.session.refusal import Refusal
 
 
@@ -55,7 +54,9 @@ def pasv(context: Context, _: None) -> Reply:
         # 227 has room for IPv4 only; a malformed one would confuse clients and be swallowed by firewalls (RFC 2428 §1).
         raise Refusal(Code.UNSUPPORTED_FAMILY, "PASV cannot name an IPv6 address; use EPSV (2)")
     rules = context.services.announce()
-    announced = decide(rules, session.peer[0], session.reached)
+    # What becomes of the port before may show that another address is right.
+    session.release_data()
+    announced = decision_for(session, rules)
     offer = _offer(context)
     offer.address = announced.address
     number = offer.announced = rules.port(announced, offer.port)
@@ -75,7 +76,7 @@ def epsv(context: Context, family: FamilyRequest) -> Reply:
     offer = _offer(context)
     rules = context.services.announce()
     if rules.ports:
-        offer.announced = rules.port(decide(rules, session.peer[0], session.reached), offer.port)
+        offer.announced = rules.port(decision_for(session, rules), offer.port)
     return Reply(Code.EXTENDED_PASSIVE, f"Entering Extended Passive Mode (|||{offer.announced}|)")
 
 
@@ -84,7 +85,7 @@ def lpsv(context: Context, _: None) -> Reply:
     _set_up_allowed(context)
     session = context.session
     rules = context.services.announce()
-    announced = decide(rules, session.peer[0], session.reached)
+    announced = decision_for(session, rules)
     local = ip_address(session.reached.partition("%")[0])
     if local.version == 4:
         local = ip_address(announced.address)
