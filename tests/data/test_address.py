@@ -89,6 +89,21 @@ def test_a_rule_goes_before_the_guess_and_who_does_not_want_it_gets_none() -> No
     )
 
 
+def test_which_of_our_ports_a_client_is_led_to() -> None:
+    rules = Rules(external="203.0.113.5", granted={4: frozenset({50001}), 6: frozenset({50002})})
+
+    def among(client: str, local: str, rules: Rules = rules) -> frozenset[int] | None:
+        return rules.among(decide(rules, client, local))
+
+    assert among("8.8.8.8", "192.168.1.10") == frozenset({50001})
+    assert among("192.168.1.20", "192.168.1.10") is None
+    assert among("2606:4700::1", "2600::1") == frozenset({50002})
+    assert among("fd00::2", "fd00::1") is None
+    assert among("8.8.8.8", "192.168.1.10", Rules()) is None
+    assert among("2606:4700::1", "2600::1", Rules(granted={4: frozenset({50001})})) is None
+    assert among("8.8.8.8", "192.168.1.10", Rules(granted={6: frozenset({50001})})) is None
+
+
 def test_the_first_rule_that_fits_counts() -> None:
     rules = Rules(explicit=(Rule(ip_network("10.0.0.0/8"), "10.0.0.1"), Rule(ip_network("10.8.0.0/16"), "10.8.0.1")))
     assert decide(rules, "10.8.0.9", "10.0.0.1") == Decision("10.0.0.1", "a rule names it for clients in 10.0.0.0/8")

@@ -270,6 +270,48 @@ def test_a_turn_comes_at_once_if_the_client_is_there(pool: Pool, control: Contro
     meet(first, control, one)
 
 
+def test_only_ports_that_lead_to_the_client_are_offered(pool: Pool) -> None:
+    ports = pool(6)
+    among = frozenset(ports.ports[2:4])
+    for number in range(2, 22):
+        assert ports.offer(f"127.0.0.{number}", HERE, 0, among=among).port in among
+    # The others are there for those who can come to all.
+    assert ports.offer(HERE, HERE, 0, among=among | {1}).port in among
+    assert ports.offer(HERE, HERE, 0, among=among).port in among
+    with pytest.raises(NoPortFree):
+        ports.offer(HERE, HERE, SOON, among=among)
+    rest = {ports.offer(HERE, HERE, 0).port for _ in range(4)}
+    assert rest == set(ports.ports) - among
+
+
+def test_ports_of_which_none_is_open_are_no_choice(pool: Pool) -> None:
+    ports = pool(2)
+    assert ports.offer(HERE, HERE, 0, among=frozenset({21})).port in ports.ports
+
+
+def test_whose_turn_it_is_depends_on_the_port_that_becomes_free(pool: Pool, control: Control, connect: Connect) -> None:
+    ports = pool(2)
+    one, other = (ports.offer(HERE, HERE, 0) for _ in range(2))
+    queue = one.place.range.queues
+    choosy = Meanwhile(lambda: ports.offer(HERE, HERE, 10, among=frozenset({other.port})))
+    wait_until(lambda: len(queue.get(HERE, ())) == 1)
+    easy = Meanwhile(lambda: ports.offer(HERE, HERE, 10))
+    wait_until(lambda: len(queue.get(HERE, ())) == 2)
+    one.release()
+    assert easy.result().port == one.port
+    other.release()
+    assert choosy.result().port == other.port
+    assert not queue
+
+
+def test_only_what_would_do_is_taken_back(pool: Pool) -> None:
+    ports = pool(3, kept=SOON)
+    offers = [ports.offer(HERE, HERE, 0) for _ in range(3)]
+    wanted = frozenset({offers[1].port})
+    assert ports.offer(HERE, HERE, 10, among=wanted).port == offers[1].port
+    assert [offer._over for offer in offers] == [False, True, False]
+
+
 def test_who_gives_up_the_queue_does_not_get_the_port(pool: Pool, control: Control) -> None:
     ports = pool(1)
     first = ports.offer(HERE, HERE, 0)

@@ -44,12 +44,14 @@ def state(
 class World:
     """An Announcing and what comes of it."""
 
-    def __init__(self, rules: Rules | None = None, *, discover: bool = True, router: bool = True) -> None:
+    def __init__(
+        self, rules: Rules | None = None, *, discover: bool = True, router: bool = True, ports: Sequence[int] = ()
+    ) -> None:
         self.events: list[Event] = []
         bus = Bus()
         bus.subscribe(self.events.append)
         self.announcement = Announcement(rules if rules is not None else Rules())
-        self.announcing = Announcing(self.announcement, bus, CLOCK, discover=discover, router=router)
+        self.announcing = Announcing(self.announcement, bus, CLOCK, discover=discover, router=router, ports=ports)
 
     def told(self) -> tuple[str, int]:
         """What a client on the internet is told, for port 50000."""
@@ -74,6 +76,18 @@ def test_the_routers_address_and_ports_are_told_to_clients_outside_only() -> Non
     inside = decide(rules, "192.168.50.3", LOCAL)
     assert (inside.address, rules.port(inside, 50000)) == (LOCAL, 50000)
     assert decide(rules, CLIENT, LOCAL).reason == "it is the external address (told by the router, by PCP)"
+
+
+def test_where_the_router_grants_a_part_only_that_part_is_offered_outside() -> None:
+    world = World(ports=(21, 50000, 50001))
+    world.announcing.router_told((state(grants=GRANTS),))
+    assert world.announcement.rules.granted == {}
+    six = state(family=6, wan="2001:db8::1", grants=(Grant(21, 21, 60),))
+    world.announcing.router_told((state(grants=GRANTS[:2]), six))
+    assert world.announcement.rules.granted == {4: {21, 50000}, 6: {21}}
+    # Nothing at all may mean that somebody has forwarded them by hand.
+    world.announcing.router_told((state(grants=(), trouble=Trouble.REFUSED),))
+    assert world.announcement.rules.granted == {}
 
 
 def test_the_router_of_the_moment_is_known_with_all_news(network: Callable[[str | None], None]) -> None:
@@ -356,6 +370,26 @@ def test_227_and_229_name_what_the_router_has_outside(monkeypatch: pytest.Monkey
             assert int(client.ask("EPSV", 229).text.split("|")[3]) in expected
             long = re.findall(r"\d+", client.ask("LPSV", 228).text)
             assert int(long[-2]) * 256 + int(long[-1]) in expected
+
+
+def test_227_229_and_228_name_only_ports_that_the_router_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def public(
+        connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int], services: Services
+    ) -> Conversation:
+        return Conversation(connection, number, (CLIENT, peer[1]), local, services)
+
+    monkeypatch.setattr(harness_module, "Conversation", public)
+    with Harness(policy=Policy()) as harness:
+        good = harness.services.ports.ports[1]
+        rules = Rules(external="11.0.50.20", granted={4: frozenset({21, good})})
+        harness.services = replace(harness.services, announcement=Announcement(rules))
+        client = harness.client()
+        for _ in range(4):
+            high, low = re.findall(r"\d+", client.ask("PASV", 227).text)[-2:]
+            assert int(high) * 256 + int(low) == good
+            assert int(client.ask("EPSV", 229).text.split("|")[3]) == good
+            high, low = re.findall(r"\d+", client.ask("LPSV", 228).text)[-2:]
+            assert int(high) * 256 + int(low) == good
 
 
 @pytest.mark.standard("NATPMP-3.3-USE-MAPPED")

@@ -175,7 +175,7 @@ def test_nothing_arrives(start: Start, line: str, diagnosis: str, target: tuple[
 
 def test_the_announced_address_and_its_reason_are_in_the_log(start: Start) -> None:
     rules = Rules(external="203.0.113.9")
-    harness, client = start(policy=Policy(linger_seconds=0.02, data_seconds=0.05, announce=rules))
+    harness, client = start(policy=Policy(data_seconds=0.05, announce=rules))
     client.ask("PASV", 227)
     client.ask("LIST", 150)
     assert client.reply().code == 425
@@ -241,7 +241,7 @@ def test_no_port_is_free(start: Start) -> None:
 def test_a_guess_that_led_nowhere_is_not_repeated(start: Start) -> None:
     rules = Rules(external="203.0.113.9", gateway=IPv4Address("192.168.1.1"))
     # The harness is on loopback, which decides as any inside address of a server does.
-    harness, client = start(peer="192.168.1.1", policy=Policy(linger_seconds=0.02, data_seconds=0.05, announce=rules))
+    harness, client = start(peer="192.168.1.1", policy=Policy(data_seconds=0.05, announce=rules))
     client.ask("PASV", 227)
     client.ask("ABOR", 226)  # it had no time to try, which proves nothing
     assert client.ask("PASV", 227).text.startswith("Entering Passive Mode (203,0,113,9,")
@@ -255,7 +255,7 @@ def test_a_guess_that_led_nowhere_is_not_repeated(start: Start) -> None:
 
 def test_a_guess_is_not_repeated_to_a_client_that_gave_up_by_itself(start: Start) -> None:
     rules = Rules(external="203.0.113.9", gateway=IPv4Address("192.168.1.1"))
-    _, client = start(peer="192.168.1.1", policy=Policy(linger_seconds=0.02, announce=rules))
+    _, client = start(peer="192.168.1.1", policy=Policy(announce=rules))
     for address in ("203,0,113,9", "203,0,113,9", "127,0,0,1"):
         assert client.ask("PASV", 227).text.startswith(f"Entering Passive Mode ({address},")
 

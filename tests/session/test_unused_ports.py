@@ -36,7 +36,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
                 return Conversation(connection, number, (peer, 40123), local, services)
 
             monkeypatch.setattr(harness_module, "Conversation", converse)
-            policy = Policy(linger_seconds=0.02, data_seconds=5.0, announce=Rules(external=external))
+            policy = Policy(data_seconds=5.0, announce=Rules(external=external))
             harness = stack.enter_context(Harness(policy=policy))
             return harness, harness.client()
 

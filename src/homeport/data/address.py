@@ -65,6 +65,8 @@ class Rules:
     ports: Mapping[int, int] = field(default_factory=dict)
     """The port outside that leads to one of ours, where a router translates ports (IPv4 only)."""
 
+    granted: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """Our ports that a router lets through, for each version of IP for which it was asked and did not grant all."""
     gateway: IPv4Address | None = None
     """The inside address of this machine's own router, if there is one that translates."""
 
@@ -75,6 +77,14 @@ class Rules:
     def port(self, decision: Decision, own: int) -> int:
         """The port to announce beside the address of *decision*, for our port *own*."""
         return self.ports.get(own, own) if decision.outside else own
+
+    def among(self, decision: Decision) -> frozenset[int] | None:
+        """Our ports that lead to this server from where the client is; None: all, or it is not known."""
+        if not self.granted:
+            return None
+        if decision.outside:
+            return self.granted.get(4)
+        return self.granted.get(6) if decision.beyond else None
 
 
 @dataclass(slots=True)
@@ -91,6 +101,8 @@ class Decision:
     """A clause for people, as in "192.0.2.1, because <reason>"."""
     outside: bool = False
     """Whether the client comes by way of a router that translates IPv4 addresses, if there is one."""
+    beyond: bool = False
+    """Whether the client comes over IPv6, and not from a local network: a router's firewall may be in between."""
     turned: bool = False
     """Whether it is a guess: the client is taken for one of our own network that our router has turned back in."""
 
@@ -114,15 +126,14 @@ def decide(rules: Rules, client: str, local: str, *, guess: bool = True) -> Deci
     for network in rules.local_networks:
         if theirs in network:
             return Decision(str(ours), f"the client is on the local network {network} and is connected to it")
+    four = ours.version == 4
     if rules.external is not None and ip_address(rules.external).version == ours.version:
-        return Decision(rules.external, f"it is the external address ({rules.external_origin})", ours.version == 4)
+        reason = f"it is the external address ({rules.external_origin})"
+        return Decision(rules.external, reason, outside=four, beyond=not four)
+    reason = "the client is connected to it"
     if not ours.is_global and theirs.is_global:
-        return Decision(
-            str(ours),
-            "no external address is known; it is private, so a client on the internet reaches it only with luck",
-            ours.version == 4,
-        )
-    return Decision(str(ours), "the client is connected to it", ours.version == 4)
+        reason = "no external address is known; it is private, so a client on the internet reaches it only with luck"
+    return Decision(str(ours), reason, outside=four, beyond=not four)
 
 
 def _translates(rules: Rules) -> bool:

@@ -54,10 +54,12 @@ class Port:
 class Turn:
     """Somebody who waits in a queue."""
 
-    __slots__ = ("local", "offer", "waker")
+    __slots__ = ("among", "local", "offer", "waker")
 
-    def __init__(self, local: str) -> None:
+    def __init__(self, local: str, among: frozenset[int] | None = None) -> None:
         self.local = local
+        self.among = among
+        """The numbers that would do; None: all."""
         self.offer: Offer | None = None
         """What was waited for, once it is there."""
         self.waker: Waker | None = None
@@ -73,20 +75,25 @@ class PortRange:
         self.chance = Chance()
         self.ports: list[Port] = []
         self.queues: dict[str, deque[Turn]] = {}
-        """By peer. There is one only while every port is promised to that peer."""
+        """By peer. Somebody is in one only while every port that would do is promised to that peer."""
 
-    def choose(self, peer: str, now: float) -> Port | None:
-        """A random port for *peer*: best one that nobody waits for, else one that others wait for.
+    def narrowed(self, among: frozenset[int]) -> frozenset[int] | None:
+        """Those of *among* that are here; None, which is all, if there are none: a port in vain is better than none."""
+        return among.intersection(port.number for port in self.ports) or None
+
+    def choose(self, peer: str, now: float, among: frozenset[int] | None = None) -> Port | None:
+        """A random port for *peer*, one of *among*: best one that nobody waits for, else one that others wait for.
 
         Last come those that the same peer had in vain shortly before. None if all are promised to *peer*.
         """
-        port = self.chance.any_of(self.ports)
+        ports = self.ports if among is None else [port for port in self.ports if port.number in among]
+        port = self.chance.any_of(ports)
         if not port.offers and not port.former:
             return port
         free: list[Port] = []
         shared: list[Port] = []
         unsure: list[Port] = []
-        for port in self.ports:
+        for port in ports:
             if peer in port.offers:
                 continue
             if port.former and port.former.get(peer, now) > now:
@@ -98,24 +105,24 @@ class PortRange:
         candidates = free or shared or unsure
         return self.chance.any_of(candidates) if candidates else None
 
-    def unused(self, peer: str) -> Offer | None:
-        """The oldest offer to *peer* whose session does not wait for the connection."""
-        offers = [port.offers[peer] for port in self.ports if peer in port.offers]
+    def unused(self, peer: str, among: frozenset[int] | None = None) -> Offer | None:
+        """The oldest offer to *peer*, of one of *among*, whose session does not wait for the connection."""
+        offers = [
+            port.offers[peer] for port in self.ports if peer in port.offers and (among is None or port.number in among)
+        ]
         return min((offer for offer in offers if not offer.waited_for), key=_age, default=None)
 
     def enter(self, peer: str, turn: Turn) -> None:
         """Put *turn* at the end of the queue of *peer*."""
         self.queues.setdefault(peer, deque()).append(turn)
 
-    def first(self, peer: str) -> Turn | None:
-        """Take the first out of the queue of *peer*."""
-        queue = self.queues.get(peer)
-        if queue is None:
-            return None
-        turn = queue.popleft()
-        if not queue:
-            del self.queues[peer]
-        return turn
+    def first(self, peer: str, number: int) -> Turn | None:
+        """Take the first for whom the port *number* would do out of the queue of *peer*."""
+        for turn in self.queues.get(peer, ()):
+            if turn.among is None or number in turn.among:
+                self.leave(peer, turn)
+                return turn
+        return None
 
     def leave(self, peer: str, turn: Turn) -> None:
         """Take *turn* out of the queue of *peer*, wherever it stands."""

@@ -113,22 +113,32 @@ class PassivePorts:
 
     # -- for a session ---------------------------------------------------------------------------------
 
-    def offer(self, peer: str, local: str, timeout: float, watch: Watch | None = None) -> Offer:
+    def offer(
+        self,
+        peer: str,
+        local: str,
+        timeout: float,
+        watch: Watch | None = None,
+        among: frozenset[int] | None = None,
+    ) -> Offer:
         """Promise a port to *peer*, whose control connection ends at *local*. It is listening already.
 
-        ANYBODY as *peer* takes whoever comes first, unless the port is promised to that address.
-        Waits up to *timeout* seconds for a turn if every port is promised to other sessions of the same peer, and lets
-        *watch* attend to the control connection meanwhile. Raises NoPortFree, and DataConnectionError where that ends
-        the wait.
+        It is one of *among*, if any of those is open at all. ANYBODY as *peer* takes whoever comes first, unless the
+        port is promised to that address.
+        Waits up to *timeout* seconds for a turn if every such port is promised to other sessions of the same peer, and
+        lets *watch* attend to the control connection meanwhile. Raises NoPortFree, and DataConnectionError where that
+        ends the wait.
         """
         peer, local = plain(peer), plain(local)
         within = self._ranges.get(local) or self._everywhere.get(":" in local)
         if within is None or not within.ports:
             raise NoPortFree(f"No passive port is open on {local}.")
+        if among is not None:
+            among = within.narrowed(among)
         with self._lock:
-            offer = self._try(within, peer, local)
+            offer = self._try(within, peer, local, among)
         if offer is None:
-            offer = self._queue(within, peer, local, timeout, watch)
+            offer = self._queue(within, peer, Turn(local, among), timeout, watch)
         if not offer.open:
             # What waits at the port now was meant for an earlier offer; it is refused for as long as this one is shut.
             self.admit(offer.place)
@@ -299,10 +309,10 @@ class PassivePorts:
 
     # -- promises; called under the lock unless they say that they take it ---------------------------------
 
-    def _try(self, within: PortRange, peer: str, local: str) -> Offer | None:
+    def _try(self, within: PortRange, peer: str, local: str, among: frozenset[int] | None) -> Offer | None:
         if self.closed:
             raise NoPortFree("The passive ports are closed: the server is stopping.", Cause.CLOSED)
-        port = within.choose(peer, time.monotonic())
+        port = within.choose(peer, time.monotonic(), among)
         return None if port is None else self._promise(port, peer, local)
 
     def _promise(self, port: Port, peer: str, local: str) -> Offer:
@@ -314,7 +324,7 @@ class PassivePorts:
     def _vacate(self, port: Port, peer: str) -> None:
         """Take the promise to *peer* off *port*; the first in the peer's queue gets it, so that nobody overtakes."""
         del port.offers[peer]
-        turn = port.range.first(peer)
+        turn = port.range.first(peer, port.number)
         if turn is not None:
             turn.offer = self._promise(port, peer, turn.local)
             if turn.waker is not None:
@@ -336,9 +346,9 @@ class PassivePorts:
                 other.note_stranger(peer)
             return None, False
 
-    def _reclaim(self, within: PortRange, peer: str) -> float:
+    def _reclaim(self, within: PortRange, peer: str, turn: Turn) -> float:
         """Take back the oldest offer to *peer* if it is not used in time; else the seconds until it may be."""
-        offer = within.unused(peer)
+        offer = within.unused(peer, turn.among)
         if offer is None:
             return self._kept
         left = offer.made + self._kept - time.monotonic()
@@ -351,14 +361,13 @@ class PassivePorts:
 
     # -- the queue; takes the lock ---------------------------------------------------------------------
 
-    def _queue(self, within: PortRange, peer: str, local: str, timeout: float, watch: Watch | None) -> Offer:
+    def _queue(self, within: PortRange, peer: str, turn: Turn, timeout: float, watch: Watch | None) -> Offer:
         """Wait for a turn."""
         # A client may have connected whose session has not asked for it yet: taking that in frees the port.
         for port in within.ports:
             self.admit(port)
-        turn = Turn(local)
         with self._lock:
-            offer = self._try(within, peer, local)
+            offer = self._try(within, peer, turn.local, turn.among)
             if offer is not None:
                 return offer
             within.enter(peer, turn)
@@ -385,7 +394,7 @@ class PassivePorts:
         try:
             while True:
                 with self._lock:
-                    seconds = 0.0 if turn.offer is not None or self.closed else self._reclaim(within, peer)
+                    seconds = 0.0 if turn.offer is not None or self.closed else self._reclaim(within, peer, turn)
                 left = deadline - time.monotonic()
                 if turn.offer is not None or self.closed or left <= 0:
                     return

@@ -8,7 +8,7 @@ old ones at once, and the log hears of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -34,10 +34,12 @@ class Announcing:
         *,
         discover: bool,
         router: bool,
+        ports: Collection[int] = (),
         gateway: Callable[[], IPv4Address | None] = lambda: None,
     ) -> None:
         """*discover*: the router's address is to be announced. *router*: there will be news from one.
 
+        *ports* are those that the router is asked for.
         *gateway* tells the router's inside address; it is asked at once, and with all news.
         """
         self._announcement = announcement
@@ -52,6 +54,7 @@ class Announcing:
         self._mapped: dict[int, tuple[tuple[int, int], ...]] = {}
         self.wanted_changed: Callable[[], None] = lambda: None
         """Called when `others_wanted` may have become another."""
+        self._ports = frozenset(ports)
         self._gateway = gateway
         announcement.rules = replace(announcement.rules, gateway=gateway())
 
@@ -97,7 +100,11 @@ class Announcing:
             rules = replace(rules, external=None)
         if self._states:
             grants = [grant for state in self._states if state.family == 4 for grant in state.grants]
-            rules = replace(rules, ports={one.inside: one.outside for one in grants if one.outside != one.inside})
+            rules = replace(
+                rules,
+                ports={one.inside: one.outside for one in grants if one.outside != one.inside},
+                granted=self._granted(),
+            )
         if rules == before:
             return
         self._announcement.rules = rules
@@ -106,6 +113,11 @@ class Announcing:
                 at=self._clock.time(), address=rules.external, before=before.external,
                 origin=rules.external_origin if rules.external is not None else "",
             ))  # fmt: skip
+
+    def _granted(self) -> dict[int, frozenset[int]]:
+        """Where the router let some through and not all. Where it let none through, it may have been told by hand."""
+        found = {state.family: frozenset(grant.inside for grant in state.grants) for state in self._states}
+        return {family: ports for family, ports in found.items() if ports and not ports >= self._ports}
 
     def _report(self, state: RouterState) -> None:
         ports = tuple((grant.inside, grant.outside) for grant in state.grants)

@@ -94,6 +94,7 @@ def open_outside(
         clock,
         discover=external == "auto",
         router=router and 4 in families,
+        ports=ports,
         gateway=(lambda: _gateway4(config)) if 4 in families else lambda: None,
     )
     threads: list[Background] = []

@@ -53,11 +53,11 @@ def pasv(context: Context, _: None) -> Reply:
     if ":" in session.reached:
         # 227 has room for IPv4 only; a malformed one would confuse clients and be swallowed by firewalls (RFC 2428 §1).
         raise Refusal(Code.UNSUPPORTED_FAMILY, "PASV cannot name an IPv6 address; use EPSV (2)")
-    rules = context.services.announce()
     # What becomes of the port before may show that another address is right.
     session.release_data()
+    rules = context.services.announce()
     announced = decision_for(session, rules)
-    offer = _offer(context)
+    offer = _offer(context, rules.among(announced))
     offer.address = announced.address
     number = offer.announced = rules.port(announced, offer.port)
     numbers = f"{announced.address.replace('.', ',')},{number >> 8},{number & 255}"
@@ -73,10 +73,14 @@ def epsv(context: Context, family: FamilyRequest) -> Reply:
     own = 6 if ":" in session.reached else 4
     if family is not None and family != own:
         raise Refusal(Code.UNSUPPORTED_FAMILY, f"Network protocol not supported, use ({2 if own == 6 else 1})")
-    offer = _offer(context)
+    session.release_data()
     rules = context.services.announce()
-    if rules.ports:
-        offer.announced = rules.port(decision_for(session, rules), offer.port)
+    if rules.ports or rules.granted:
+        announced = decision_for(session, rules)
+        offer = _offer(context, rules.among(announced))
+        offer.announced = rules.port(announced, offer.port)
+    else:
+        offer = _offer(context)
     return Reply(Code.EXTENDED_PASSIVE, f"Entering Extended Passive Mode (|||{offer.announced}|)")
 
 
@@ -84,13 +88,14 @@ def lpsv(context: Context, _: None) -> Reply:
     """LPSV: the long form of PASV (RFC 1639; historic)."""
     _set_up_allowed(context)
     session = context.session
+    session.release_data()
     rules = context.services.announce()
     announced = decision_for(session, rules)
     local = ip_address(session.reached.partition("%")[0])
     if local.version == 4:
         local = ip_address(announced.address)
     octets = local.packed
-    offer = _offer(context)
+    offer = _offer(context, rules.among(announced))
     number = offer.announced = rules.port(announced, offer.port)
     fields = [local.version, len(octets), *octets, 2, number >> 8, number & 255]
     return Reply(Code.LONG_PASSIVE, f"Entering Long Passive Mode ({','.join(map(str, fields))})")
@@ -101,14 +106,13 @@ def _set_up_allowed(context: Context) -> None:
         raise Refusal(Code.BAD_SEQUENCE, "After EPSV ALL only EPSV is allowed")
 
 
-def _offer(context: Context) -> Offer:
-    """A passive port for this client; one that was offered before is given back first."""
+def _offer(context: Context, among: frozenset[int] | None = None) -> Offer:
+    """A passive port for this client, one of *among* if that can be; none is offered to it at the moment."""
     session, services = context.session, context.services
-    session.release_data()
     # Between two servers it is the other one that connects (RFC 959 §5.2), and its address is not known beforehand.
     peer = ANYBODY if services.policy.allow_foreign else session.data_peer or session.peer[0]
     try:
-        offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds, context.watch)
+        offer = services.ports.offer(peer, session.local[0], services.policy.data_seconds, context.watch, among)
     except DataConnectionError as error:
         raise no_port(context, error) from None
     session.data = offer
