@@ -60,6 +60,7 @@ DANGERS: dict[str, set[str]] = {
         "doctor.target",
         "doctor.trials",
         "net.background",
+        "net.ending",
         "net.exchange",
         "net.external",
         "net.gateway",

@@ -45,6 +45,8 @@ GOLDEN = """\
 14:03:07  bob@192.0.2.7 #3          passive port 203.0.113.4:50001 was asked for and not used, for 0.20 s
 14:03:07  bob@192.0.2.7 #3          no data connection (passive, announced 203.0.113.4:50001): Nothing arrived in 30 s.
           The router forwards port 21.
+14:03:07  bob@192.0.2.7 #3          cut after EPSV: They were reset after command 5, 3 times in a row.
+          A firewall cuts them.
 14:03:07  198.51.100.9              closed an unexpected connection to passive port 50001
 14:03:07  bob@192.0.2.7 #3          renamed  /a  to  /b
 14:03:07  bob@192.0.2.7 #3          deleted  /b

@@ -84,11 +84,13 @@ def same(one: str, other: str) -> bool:
 
 def neighbours(one: str, other: str) -> bool:
     """Whether both are in the same /24 (IPv6: /64): the size of what one customer, or one translator, usually has."""
-    first, second = parse(one), parse(other)
-    if first.version != second.version:
-        return False
-    shift = 8 if first.version == 4 else 64
-    return int(first) >> shift == int(second) >> shift
+    return block(one) == block(other)
+
+
+def block(text: str) -> tuple[int, int]:
+    """The /24 (IPv6: /64) of the address *text*: the version, and the bits that all in it have."""
+    address = parse(text)
+    return address.version, int(address) >> (8 if address.version == 4 else 64)
 
 
 def bridge_gateway(text: str) -> bool:

@@ -27,6 +27,7 @@ from .types import (
     Change,
     CloseReason,
     CommandAnswered,
+    ControlConnectionsCut,
     DataConnectionFailed,
     Direction,
     Event,
@@ -94,6 +95,7 @@ _CHANGES = {
     Change.TIME_SET: "set time of",
     Change.MODE_SET: "set mode of",
 }
+_Advised = DataConnectionFailed | PassivePortUnused | ControlConnectionsCut
 _EXPECTED_ENDS = frozenset({CloseReason.QUIT, CloseReason.CLIENT, CloseReason.IDLE, CloseReason.SHUTDOWN})
 
 
@@ -108,6 +110,8 @@ def sentence(event: Event) -> Sentence:
             return Sentence(f"{visible(line)}  ->  {code} {visible(text)}", Tone.QUIET, session)
         case DataConnectionFailed(session=session, peer=peer, user=user):
             return Sentence(_no_connection(event), Tone.BAD, session, peer[0], user)
+        case ControlConnectionsCut(session=session, peer=peer, user=user, verb=verb, cause=cause):
+            return Sentence(f"cut after {verb}: {visible(cause)}", Tone.BAD, session, peer[0], user)
         case PassivePortUnused(session=session, peer=peer, user=user, diagnosis=diagnosis):
             return Sentence(_unused(event), Tone.BAD if diagnosis else Tone.QUIET, session, peer[0], user)
         case Failed(session=session, id=identity, text=text):
@@ -243,12 +247,12 @@ class Console:
                     self._users.pop(session, None)
                     self._advised = {one for one in self._advised if one[0] != session}
             self._write(self._line(event.at, said))
-            if isinstance(event, DataConnectionFailed | PassivePortUnused) and event.advice:
+            if isinstance(event, _Advised) and event.advice:
                 self._advise(event)
             if self._traces and isinstance(event, Failed):
                 self._write("".join(f"    {visible(line)}\n" for line in event.trace.splitlines()))
 
-    def _advise(self, event: DataConnectionFailed | PassivePortUnused) -> None:
+    def _advise(self, event: _Advised) -> None:
         """Why it failed and what to do, below its line; once for each cause in a session."""
         if (event.session, event.diagnosis) in self._advised:
             return

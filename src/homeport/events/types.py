@@ -218,6 +218,25 @@ class PassivePortUnused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlConnectionsCut(Event):
+    """Control connections of a client's network are reset at the same command every time, this one among them."""
+
+    session: int
+    peer: tuple[str, int]
+    user: str
+    verb: str
+    """The last command."""
+    cause: str
+    """One sentence for people."""
+    diagnosis: str
+    """The name of the cause (`advice.causes.Cause`)."""
+    side: str
+    """Where it is to be mended."""
+    advice: str
+    """Why, and what to do, in a few sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrangerRefused(Event):
     """A connection to a passive port from somebody that no session there waited for."""
 

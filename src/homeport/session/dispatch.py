@@ -45,6 +45,8 @@ def dispatch(context: Context, command: Command) -> Reply:
     row = GRAMMAR.get(command.verb)
     if row is None:
         return _UNKNOWN
+    session = context.session
+    session.commands += 1
     context.verb = command.verb
     context.started = False
     try:
@@ -61,7 +63,6 @@ def dispatch(context: Context, command: Command) -> Reply:
         reply = _failed(context, error)
     if row.preliminary:
         # REST is for one transfer, also for one that was refused (RFC 3659 §5.3).
-        session = context.session
         session.restart = 0
         if session.data is not None:
             # Its passive port would be gone if the transfer had come to use it.

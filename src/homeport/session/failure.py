@@ -1,7 +1,8 @@
 """A data connection that failed: the facts that the session knows, the diagnosis, the event, and the refusal.
 
 A client that dials before it sends RETR, and gives up, never asks for the connection: it asks for another port, or is
-gone. That, too, is told (`never_came`), with a diagnosis where it cannot well be anything else.
+gone. That, too, is told (`never_came`), with a diagnosis where it cannot well be anything else. And where a firewall
+cuts the control connection instead, as soon as it reads PORT or PASV, the end of the session shows it (`session_over`).
 
 Nothing here runs while all goes well. What a fact means is `advice`'s business; here they are only collected.
 """
@@ -14,12 +15,13 @@ from dataclasses import replace
 from homeport.advice.attempt import Attempt, Mode, Seen
 from homeport.advice.causes import Cause as Fault
 from homeport.advice.causes import Diagnosis
-from homeport.advice.diagnosis import diagnose
+from homeport.advice.diagnosis import cause_of, diagnose
 from homeport.data.address import Decision, Rules, decide
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.transfer import Outcome, Result
-from homeport.events.types import DataConnectionFailed, PassivePortUnused
+from homeport.events.types import ControlConnectionsCut, DataConnectionFailed, PassivePortUnused
+from homeport.net.ending import was_reset
 from homeport.protocol.argument import HostPort
 from homeport.protocol.reply import Code
 
@@ -50,6 +52,9 @@ _IN_A_ROW = 2
 """Ports that are asked for and left alone. One alone may be a client's whim."""
 _NAMED = frozenset({Fault.PRIVATE_ANNOUNCED, Fault.BRIDGE_ANNOUNCED})
 """Of these the address alone is proof, where the client is beyond a router."""
+
+_SET_UP = frozenset({"PASV", "EPSV", "LPSV", "PORT", "EPRT", "LPRT"})
+"""What filters stumble over: the commands, and replies, that name a port which they are to open."""
 
 
 def decision_for(session: Session, rules: Rules) -> Decision:
@@ -116,6 +121,35 @@ def never_came(context: Context, offer: Offer) -> None:
             diagnosis=diagnosis,
             side=found.side.value if tried else "",
             advice=found.advice if tried else "",
+        )
+    )
+
+
+def session_over(context: Context) -> None:
+    """At the end of a session that has set up data connections: look whether somebody has cut it."""
+    session, services = context.session, context.services
+    if session.transfers:
+        services.resets.forget(session.peer[0])
+        return
+    if context.verb not in _SET_UP or not was_reset(context.watch.fileno()):
+        return
+    resets = services.resets.add(session.peer[0], session.commands)
+    facts = _facts(context, Seen.CONTROL_RESET)
+    found = diagnose(replace(facts, resets=resets))
+    known = cause_of(replace(facts, resets=resets[:-1])) is Fault.CONTROL_FILTERED
+    if known or found.cause is not Fault.CONTROL_FILTERED or services.events.silent:
+        return
+    services.events.publish(
+        ControlConnectionsCut(
+            at=services.clock.time(),
+            session=session.number,
+            peer=session.peer,
+            user=session.user.name if session.user is not None else session.name or "",
+            verb=context.verb,
+            cause=found.happened,
+            diagnosis=found.cause.value,
+            side=found.side.value,
+            advice=found.advice,
         )
     )
 

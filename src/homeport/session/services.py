@@ -20,6 +20,7 @@ from homeport.storage.base import Storage
 
 from .owners import Owners
 from .protection import TlsPolicy
+from .resets import Resets
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Services:
     """How fast transfers may be."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: who waits for a delay waits on it."""
+    resets: Resets = field(default_factory=lambda: Resets(time.monotonic))
+    """Where control connections were cut."""
     announcement: Announcement | None = None
     """Where the rules are that change while the server runs; None: they are the policy's and stay."""
 

@@ -62,6 +62,8 @@ class Session:
     """What the log was told of them."""
     when_unused: Callable[[Offer], None] | None = None
     """Is told of each."""
+    when_over: Callable[[], None] | None = None
+    """Is called when the user goes: by the end of the session, as a rule."""
     inward: bool = False
     """It comes from our router, and what was announced for that led it nowhere: it is told our inside address now."""
     extended_only: bool = False
@@ -79,6 +81,8 @@ class Session:
     # -- for people --
     client: str | None = None
     """CLNT or CSID."""
+    commands: int = 0
+    """How many were understood."""
     transfers: int = 0
     octets_in: int = 0
     octets_out: int = 0
@@ -131,6 +135,8 @@ class Session:
 
     def log_out(self) -> None:
         """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""
+        if self.when_over is not None:
+            self.when_over()
         self.name = None
         self.user = None
         self.throttles = NO_THROTTLES

@@ -14,7 +14,7 @@ from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import LOWEST_PORT
-from homeport.session.failure import decision_for, never_came, no_port, not_allowed
+from homeport.session.failure import decision_for, never_came, no_port, not_allowed, session_over
 from homeport.session.refusal import Refusal
 
 
@@ -37,6 +37,7 @@ def port(context: Context, target: HostPort) -> Reply:
         raise not_allowed(context, target, Seen.FOREIGN)
     session.release_data()
     session.data_verb = context.verb
+    _observe(context)
     if not where.replaced:
         session.data = target
         return Reply(Code.OK, f"The data connection will go to {target.host} port {target.port}")
@@ -117,9 +118,16 @@ def _offer(context: Context, among: frozenset[int] | None = None) -> Offer:
         raise no_port(context, error) from None
     session.data = offer
     session.data_verb = context.verb
-    if session.when_unused is None:
-        session.when_unused = partial(never_came, context)
+    _observe(context)
     return offer
+
+
+def _observe(context: Context) -> None:
+    """From now on a client that gives up without a word is noticed."""
+    session = context.session
+    if session.when_over is None:
+        session.when_unused = partial(never_came, context)
+        session.when_over = partial(session_over, context)
 
 
 VERBS = (
