@@ -140,7 +140,7 @@ def test_the_idle_time_is_configured(configured: Configured) -> None:
 
 @pytest.mark.standard("1123-4.1.3.2-IDLE-CONF")
 def test_site_idle_is_for_one_session() -> None:
-    policy = Policy(linger_seconds=0.02, idle_seconds=300, idle_seconds_most=1000)
+    policy = Policy(idle_seconds=300, idle_seconds_most=1000)
     with Harness(policy=policy) as harness, harness.client() as patient, harness.client() as other:
         patient.ask("SITE IDLE 1000", 200)
         patient.ask("SITE IDLE 1001", 501)

@@ -130,7 +130,7 @@ def test_nobody_else_can_bring_the_data_of_an_upload(ftp_server: FtpServer) -> N
 
 @pytest.mark.standard("2577-4-PEER-CHECK")
 def test_where_only_the_thief_comes_the_transfer_fails() -> None:
-    with Harness(policy=Policy(linger_seconds=0.02, data_seconds=0.3)) as harness, harness.client() as client:
+    with Harness(policy=Policy(data_seconds=0.3)) as harness, harness.client() as client:
         assert client.stor("f", CONTENT).complete
         address = client.passive()
         client.ask("RETR f", 150)

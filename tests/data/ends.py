@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from homeport.data.readiness import ready
 from homeport.data.watch import ControlGone
 
 T = TypeVar("T")
@@ -30,6 +31,9 @@ class Control:
         if not said:
             raise ControlGone
         return b"ABOR" not in said
+
+    def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        return ready(reading, writing, seconds)
 
     def say(self, text: bytes) -> None:
         self.theirs.sendall(text)

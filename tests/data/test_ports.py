@@ -602,6 +602,7 @@ _SHORTAGE = """
 import os, resource, socket, threading, time
 from homeport.data.connection import DataConnectionError
 from homeport.data.ports import PassivePorts
+from homeport.data.readiness import ready
 
 class Control:
     def __init__(self):
@@ -610,6 +611,8 @@ class Control:
         return self.ends[0].fileno()
     def attend(self, octets):
         raise AssertionError("nothing was said")
+    def ready(self, *what):
+        return ready(*what)
 
 ports = PassivePorts.open(["127.0.0.1"], None, count=1)
 control = Control()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from homeport.data import transfer
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite
 from homeport.data.transfer import Outcome, Plan, Result, run
@@ -40,7 +39,7 @@ def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> list[int]:
         raise AssertionError("polled")
 
-    monkeypatch.setattr(transfer, "ready", refuse)
+    monkeypatch.setattr(Control, "ready", refuse)
 
 
 @pytest.fixture(params=[True, False], ids=["sendfile", "copied"])

@@ -41,7 +41,6 @@ class Echo:
         self.session = Session(number, peer, local, clock())
         self.busy = False
         self.runs = 0
-        self.crowded = False
         self.threads: set[str] = set()
         self.release = threading.Event()
         self.reason: CloseReason | None = None
@@ -51,8 +50,7 @@ class Echo:
     def fileno(self) -> int:
         return self.connection.fileno()
 
-    def run(self, *, crowded: bool = False) -> bool:
-        self.crowded = crowded
+    def run(self) -> bool:
         self.runs += 1
         self.threads.add(threading.current_thread().name)
         if self.runs == 1:

@@ -10,21 +10,21 @@ from homeport.server.deadlines import Deadlines
 
 def test_nothing_expires_early_and_all_within_a_quarter_of_a_second() -> None:
     deadlines: Deadlines[str] = Deadlines()
-    deadlines.add(1, "one", 10.0)
-    deadlines.add(2, "two", 10.2)
-    deadlines.add(3, "three", 99.0)
+    deadlines.add("one", 10.0)
+    deadlines.add("two", 10.2)
+    deadlines.add("three", 99.0)
     assert deadlines.expired(9.99) == []
     assert deadlines.expired(10.0) == []
-    assert dict(deadlines.expired(10.45)) == {1: "one", 2: "two"}
+    assert deadlines.expired(10.45) == ["one", "two"]
     assert deadlines.expired(10.45) == []
     assert deadlines.earliest() == 99.25
 
 
 def test_what_is_removed_leaves_nothing_behind() -> None:
     deadlines: Deadlines[str] = Deadlines()
-    buckets = [deadlines.add(number, "x", 300.0 + number) for number in range(100)]
+    buckets = [deadlines.add(str(number), 300.0 + number) for number in range(100)]
     for number, bucket in enumerate(buckets):
-        deadlines.remove(number, bucket)
+        deadlines.remove(str(number), bucket)
     assert deadlines.earliest() is None
     assert deadlines.expired(1000.0) == []
     assert not deadlines._buckets
@@ -36,7 +36,7 @@ def test_against_a_plain_list(things: list[tuple[float, bool]], looks: list[floa
     deadlines: Deadlines[int] = Deadlines()
     left = {}
     for number, (when, removed) in enumerate(things):
-        bucket = deadlines.add(number, number, when)
+        bucket = deadlines.add(number, when)
         if removed:
             deadlines.remove(number, bucket)
         else:
@@ -48,7 +48,6 @@ def test_against_a_plain_list(things: list[tuple[float, bool]], looks: list[floa
             assert min(left.values()) < earliest <= min(left.values()) + 0.25
         else:
             assert earliest is None
-        for number, thing in deadlines.expired(now):
-            assert number == thing
+        for number in deadlines.expired(now):
             assert left.pop(number) <= now
         assert all(when > now - 0.25 for when in left.values())

@@ -187,9 +187,11 @@ import os, resource, socket, sys, threading, time
 from homeport.net.listener import accept, listen
 from homeport.server.door import Door
 from homeport.server.lobby import Lobby
+from homeport.server.threads import Threads
 
 warnings, admitted = [], []
-lobby = Lobby(lambda guest: None, lambda guest: None)
+threads = Threads()
+lobby = Lobby(threads.submit, lambda guest: None, lambda guest: None)
 listener = listen("127.0.0.1", 0)
 address = listener.getsockname()
 door = Door([listener], lobby, lambda connection, peer: admitted.append(connection), warnings.append, time.monotonic)
@@ -233,6 +235,7 @@ while len(admitted) < 10 and time.monotonic() < deadline:
 assert len(admitted) == 10, len(admitted)
 lobby.call(door.close)
 assert lobby.stop(5)
+assert threads.stop(5)
 for one in [*admitted, *clients, late]:
     one.close()
 print("well")

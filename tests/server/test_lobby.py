@@ -1,17 +1,20 @@
-"""The lobby: parked guests, deadlines, watched sockets, and no needless awakening."""
+"""The lobby: parked guests, deadlines, watched sockets, the post that goes round, and no needless awakening."""
 
 from __future__ import annotations
 
 import queue
+import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from homeport.server import readiness
 from homeport.server.lobby import Lobby
+from homeport.server.post import SharedPost
 from homeport.server.readiness import Readiness, SelectorReadiness
+from homeport.server.threads import Threads
 
 from .fakes import FakeTime, wait_for
 
@@ -43,7 +46,8 @@ class Counting:
         self.awakenings = 0
         self.waiting = threading.Event()
         self.timeouts: list[float | None] = []
-        self.watch, self.arm, self.forget = inner.watch, inner.arm, inner.forget
+        self.watch, self.arm, self.disarm, self.forget = inner.watch, inner.arm, inner.disarm, inner.forget
+        self.lasting, self.fileno = inner.lasting, inner.fileno
         self.wake, self.close = inner.wake, inner.close
 
     def wait(self, timeout: float | None) -> list[int]:
@@ -55,17 +59,28 @@ class Counting:
 
 
 class House:
-    """A lobby and what it handed over."""
+    """A lobby and what it did. `work`, if there is one, is done in its thread for whoever is resumed."""
 
     def __init__(self, kind: type) -> None:
         self.time = FakeTime()
         self.resumed: queue.Queue[Guest] = queue.Queue()
         self.expired: queue.Queue[Guest] = queue.Queue()
         self.watcher = Counting(kind())
+        self.threads = Threads("test-lobby")
+        self.post = SharedPost()
+        self.work: Callable[[Guest], None] = self.resumed.put
         self.lobby: Lobby[Guest] = Lobby(
-            self.resumed.put, self.expired.put, clock=self.time, watcher=self.watcher, name="test-lobby"
-        )
+            self.threads.submit, lambda guest: self.work(guest), self.expired.put, clock=self.time,
+            watcher=self.watcher, post=self.post,
+        )  # fmt: skip
         self.guests: list[Guest] = []
+
+    def stop(self) -> None:
+        assert self.lobby.stop(5)
+        assert self.threads.stop(5)
+        for guest in self.guests:
+            guest.close()
+        assert not [one for one in threading.enumerate() if one.name.startswith(("test-lobby", "homeport-deputy"))]
 
     def guest(self, seconds: float = 300.0) -> Guest:
         guest = Guest(self.time.now + seconds)
@@ -82,10 +97,7 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
     made = House(request.param)
     made.lobby.start()
     yield made
-    assert made.lobby.stop(5)
-    for guest in made.guests:
-        guest.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "test-lobby"]
+    made.stop()
 
 
 @pytest.fixture
@@ -94,9 +106,14 @@ def epoll_house() -> Iterator[House]:
     made = House(readiness.EpollReadiness)
     made.lobby.start()
     yield made
-    assert made.lobby.stop(5)
-    for guest in made.guests:
-        guest.close()
+    made.stop()
+
+
+def settle(house: House) -> None:
+    """Until the lobby has done all that was to be done before."""
+    done = threading.Event()
+    house.lobby.call(done.set)
+    assert done.wait(5)
 
 
 LINUX = pytest.mark.skipif(not hasattr(readiness, "EpollReadiness"), reason="epoll is Linux's")
@@ -112,7 +129,58 @@ def test_input_hands_a_guest_over_once(house: House) -> None:
     guest.there.send(b"NOOP\r\n")  # nobody took the first one yet
     assert house.lobby.park(guest)
     assert house.resumed.get(timeout=5) is guest
+    settle(house)
     assert house.resumed.empty()
+
+
+def test_who_is_not_parked_may_make_noise(house: House) -> None:
+    """Whoever works for him reads it, or it is found when he is parked again. Until then it wakes nobody twice."""
+    guest = house.guest()
+    house.lobby.park(guest)
+    guest.there.send(b"a")
+    house.resumed.get(timeout=5)
+    settle(house)
+    count = house.watcher.awakenings
+    for _ in range(5):
+        guest.there.send(b"b")
+    settle(house)
+    assert house.watcher.awakenings <= count + 2  # the noise of the first, and what settles
+    house.lobby.park(guest)
+    assert house.resumed.get(timeout=5) is guest
+
+
+def test_a_new_one_is_resumed_without_input(house: House) -> None:
+    guest = house.guest()
+    assert house.lobby.welcome(guest)
+    assert house.resumed.get(timeout=5) is guest
+    assert house.lobby.park(guest)
+    settle(house)
+    assert house.resumed.empty()
+    guest.there.send(b"x")
+    assert house.resumed.get(timeout=5) is guest
+
+
+def test_who_has_left_is_forgotten_and_his_number_may_be_somebody_elses(house: House) -> None:
+    first = house.guest(10)
+    house.lobby.park(first)
+    number = first.fileno()
+    first.there.send(b"x")
+    house.resumed.get(timeout=5)
+    settle(house)
+    first.close()
+    second = house.guest(20)
+    assert second.fileno() == number
+    assert house.lobby.welcome(second)
+    house.lobby.leave(first, number)
+    assert house.resumed.get(timeout=5) is second
+    house.lobby.park(second)
+    house.pass_time(30)
+    assert house.expired.get(timeout=5) is second
+    house.lobby.leave(second, number)
+    assert not house.lobby._places
+    settle(house)
+    assert house.lobby._deadlines.earliest() is None
+    assert house.expired.empty()
 
 
 def test_a_client_that_leaves_hands_it_over_too(house: House) -> None:
@@ -159,17 +227,141 @@ def test_who_was_busy_meanwhile_does_not_expire(house: House) -> None:
     guest.here.recv(10)
     guest.deadline = house.time.now + 10
     house.lobby.park(guest)
+    settle(house)
     house.pass_time(9)
+    settle(house)
     guest.there.send(b"x")
     assert house.resumed.get(timeout=5) is guest
     assert house.expired.empty()
+
+
+def test_a_deadline_may_come_nearer(house: House) -> None:
+    guest = house.guest(300)
+    house.lobby.park(guest)
+    guest.there.send(b"x")
+    house.resumed.get(timeout=5)
+    guest.here.recv(10)
+    guest.deadline = house.time.now + 10  # as SITE IDLE has it
+    house.lobby.park(guest)
+    house.pass_time(11)
+    assert house.expired.get(timeout=5) is guest
+
+
+# -- the post ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_by_the_post_holds_up_nobody(house: House) -> None:
+    """The one who waits gets what he waits for, and keeps the post if nobody else needs it."""
+    one, other = house.guest(), house.guest()
+    names: queue.Queue[str] = queue.Queue()
+
+    def work(guest: Guest) -> None:
+        house.resumed.put(guest)
+        if guest is one:
+            one.here.recv(10)
+            assert house.post.ready((one.fileno(),), (), 20) == [one.fileno()]
+            names.put(threading.current_thread().name)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    one.there.send(b"a")
+    assert house.resumed.get(timeout=5) is one
+    other.there.send(b"x")
+    assert house.resumed.get(timeout=5) is other
+    one.there.send(b"b")
+    assert names.get(timeout=5) == "test-lobby-1"
+    assert house.threads.size == 2
+
+
+@LINUX
+def test_who_waits_and_is_alone_keeps_the_post(epoll_house: House) -> None:
+    house = epoll_house
+    guest = house.guest()
+    here, there = socket.socketpair()
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        assert house.post.ready((here.fileno(),), (), 20) == [here.fileno()]
+        here.recv(10)
+        house.lobby.park(guest)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(guest)
+    with here, there:
+        for _ in range(20):
+            guest.there.send(b"x")
+            there.send(b"y")
+            house.resumed.get(timeout=5)
+    assert house.threads.size == 1
+
+
+@pytest.mark.parametrize("way", ["give_way", "make_way"])
+def test_before_long_work_the_post_is_handed_on(house: House, way: str) -> None:
+    one, other = house.guest(), house.guest()
+    release = threading.Event()
+
+    def work(guest: Guest) -> None:
+        if guest is one:
+            one.here.recv(10)
+            wait_for(lambda: way == "give_way" or select.select([other.here], [], [], 0)[0])
+            getattr(house.post, way)()
+            assert not house.lobby.owns_current()
+            release.wait(20)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    one.there.send(b"a")
+    other.there.send(b"x")
+    assert house.resumed.get(timeout=5) is other
+    release.set()
+    assert house.resumed.get(timeout=5) is one
+
+
+def test_the_deputy_relieves_who_is_held_up_by_surprise(house: House) -> None:
+    """And when that happens again and again, each piece of work has a thread of its own at once."""
+    release = threading.Event()
+    begun: queue.Queue[Guest] = queue.Queue()
+
+    def work(guest: Guest) -> None:
+        begun.put(guest)
+        release.wait(20)  # a disk that does not answer
+        house.resumed.put(guest)
+
+    house.work = work
+    guests = [house.guest() for _ in range(8)]
+    for guest in guests:
+        house.lobby.park(guest)
+    for guest in guests:
+        guest.there.send(b"x")
+    assert {begun.get(timeout=5) for _ in guests} == set(guests)
+    done = threading.Event()
+    house.lobby.call(done.set)
+    assert done.wait(5)
+    assert house.resumed.empty()
+    release.set()
+    assert {house.resumed.get(timeout=5) for _ in guests} == set(guests)
+
+
+@LINUX
+def test_the_deputy_sleeps_while_nothing_happens(epoll_house: House) -> None:
+    house = epoll_house
+    wait_for(lambda: house.lobby._deputy.asleep)
+    guest = house.guest()
+    house.lobby.park(guest)
+    guest.there.send(b"x")
+    house.resumed.get(timeout=5)
+    wait_for(lambda: house.lobby._deputy.asleep)
 
 
 @LINUX
 def test_it_sleeps_until_the_earliest_deadline_and_no_more_often(epoll_house: House) -> None:
     house = epoll_house
     house.lobby.park(house.guest(300))
-    wait_for(lambda: house.watcher.timeouts[-1] is not None)
+    wait_for(lambda: house.watcher.timeouts and house.watcher.timeouts[-1] is not None)
     assert house.watcher.timeouts[-1] == pytest.approx(300, abs=0.26)
     count = house.watcher.awakenings
     for number in range(100):
@@ -186,14 +378,19 @@ def test_a_lone_guest_that_comes_and_goes_costs_one_awakening_each_time(epoll_ho
     house = epoll_house
     guest = house.guest(300)
     house.lobby.park(guest)
-    wait_for(lambda: house.watcher.timeouts[-1] is not None)
+    wait_for(lambda: house.watcher.timeouts and house.watcher.timeouts[-1] is not None)
     count = house.watcher.awakenings
-    for _ in range(50):
-        guest.there.send(b"x")
-        house.resumed.get(timeout=5)
+
+    def work(guest: Guest) -> None:
         guest.here.recv(10)
         guest.deadline += 1
         house.lobby.park(guest)
+        house.resumed.put(guest)
+
+    house.work = work
+    for _ in range(50):
+        guest.there.send(b"x")
+        house.resumed.get(timeout=5)
     assert house.watcher.awakenings - count <= 51
 
 
@@ -273,6 +470,7 @@ def test_what_fails_in_the_lobby_is_logged_and_it_goes_on(house: House, caplog: 
 def test_one_that_was_never_started_can_be_stopped() -> None:
     made = House(SelectorReadiness)
     assert made.lobby.stop(1)
+    assert made.threads.stop(5)
 
 
 def test_stopping_while_it_ends_by_itself_wakes_nobody_elses_descriptor(house: House) -> None:
@@ -285,6 +483,7 @@ def test_stopping_while_it_ends_by_itself_wakes_nobody_elses_descriptor(house: H
         guest.there.send(b"x")
         assert made.lobby.stop(5)
         assert made.lobby.stop(5)
+        assert made.threads.stop(5)
         made.lobby.wake()
         made.lobby.call(lambda: None)
         assert not made.lobby.park(guest)

@@ -353,7 +353,7 @@ def test_227_and_229_name_what_the_router_has_outside(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(harness_module, "Conversation", public)
     announcement = Announcement()
-    with Harness(policy=Policy(linger_seconds=0.02)) as harness:
+    with Harness(policy=Policy()) as harness:
         harness.services = replace(harness.services, announcement=announcement)
         ours = harness.services.ports.ports
         outside = {port: number for number, port in enumerate(ours, 61000)}
@@ -394,7 +394,7 @@ def test_227_229_and_228_name_only_ports_that_the_router_let_through(monkeypatch
 
 @pytest.mark.standard("NATPMP-3.3-USE-MAPPED")
 def test_a_client_at_home_is_told_our_own_ports() -> None:
-    with Harness(policy=Policy(linger_seconds=0.02)) as harness:
+    with Harness(policy=Policy()) as harness:
         ours = harness.services.ports.ports
         rules = Rules(external="11.0.50.20", ports=dict.fromkeys(ours, 61000))
         harness.services = replace(harness.services, announcement=Announcement(rules))

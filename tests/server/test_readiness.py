@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from homeport.data.readiness import ready
 from homeport.server import readiness
 from homeport.server.readiness import Readiness, SelectorReadiness
 
@@ -36,14 +37,44 @@ def test_nothing_is_reported_without_input(watcher: Readiness, pair: tuple[socke
     assert watcher.wait(0.01) == []
 
 
-def test_an_armed_one_is_reported_once(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+def test_an_armed_one_is_reported_until_it_is_disarmed(
+    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
     here, there = pair
     watcher.arm(here.fileno())
     there.send(b"x")
     assert watcher.wait(5) == [here.fileno()]
-    assert watcher.wait(0.01) == []  # the input is still there
+    # The input is still there.
+    assert watcher.wait(0.01) == ([here.fileno()] if watcher.lasting else [])
+    watcher.disarm(here.fileno())
+    assert watcher.wait(0.01) == []
+    watcher.disarm(here.fileno())
     watcher.arm(here.fileno())
     assert watcher.wait(5) == [here.fileno()]
+
+
+def test_what_is_closed_can_be_disarmed(watcher: Readiness) -> None:
+    here, there = socket.socketpair()
+    with there:
+        number = here.fileno()
+        here.close()
+        watcher.disarm(number)
+
+
+def test_its_descriptor_tells_whether_a_wait_would_return(
+    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+    watcher.arm(here.fileno())
+    if watcher.fileno() < 0:
+        return  # it has none, and says so
+    assert ready((watcher.fileno(),), (), 0) == []
+    there.send(b"x")
+    assert ready((watcher.fileno(),), (), 5) == [watcher.fileno()]
+    watcher.disarm(here.fileno())
+    assert ready((watcher.fileno(),), (), 0) == []
+    watcher.wake()
+    assert ready((watcher.fileno(),), (), 5) == [watcher.fileno()]
 
 
 def test_an_armed_one_is_reported_at_its_end(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
@@ -102,6 +133,7 @@ def test_arming_and_waking_from_another_thread(watcher: Readiness, pair: tuple[s
     watcher.arm(here.fileno())
     thread.join(5)
     assert found == [here.fileno()]
+    watcher.disarm(here.fileno())
     begin = time.monotonic()
     watcher.wake()
     assert watcher.wait(5) == []

@@ -182,7 +182,7 @@ class Harness:
             ports=ports,
             events=bus,
             storage_for=lambda _: self.storage,
-            policy=policy if policy is not None else Policy(linger_seconds=0.02, data_seconds=5.0),
+            policy=policy if policy is not None else Policy(data_seconds=5.0),
             clock=clock,
         )
         self._listener = self._undo.enter_context(socket.create_server((HOST, 0)))

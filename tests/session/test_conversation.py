@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -13,7 +14,6 @@ from homeport.data.offer import Offer
 from homeport.events.types import CloseReason, SessionClosed
 from homeport.protocol.path import ROOT, VirtualPath
 from homeport.session.conversation import Conversation
-from homeport.session.services import Policy
 from homeport.storage.memory import MemoryStorage
 
 from .harness import HOST, Harness
@@ -71,18 +71,22 @@ def test_a_stop_begins_nothing_new() -> None:
     assert [entry.name for entry in storage.scan(ROOT)] == ["a"]
 
 
-def test_a_crowded_server_parks_at_once() -> None:
-    patient = Policy(linger_seconds=60, crowded_linger_seconds=0.001)
-    with Harness(policy=patient) as harness, socket.create_server((HOST, 0)) as listener:
+def test_it_never_waits_for_a_command() -> None:
+    with Harness() as harness, socket.create_server((HOST, 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         connection, peer = listener.accept()
         talk = Conversation(connection, 1, peer[:2], connection.getsockname()[:2], harness.services)
-        begin = time.monotonic()
-        assert talk.run(crowded=True)
-        assert time.monotonic() - begin < 30
+        assert talk.run()
         assert client.recv(100).startswith(b"220")
+        assert talk.run()
+        client.sendall(b"NOOP\r\nNO")
+        wait_until(lambda: bool(select.select([talk.fileno()], [], [], 0)[0]))
+        assert talk.run()
+        assert client.recv(100) == b"200 OK\r\n"
+        assert talk.run()
         client.close()
-        assert not talk.run(crowded=True)
+        wait_until(lambda: bool(select.select([talk.fileno()], [], [], 0)[0]))
+        assert not talk.run()
 
 
 # -- while PASV waits for a port ---------------------------------------------------------------------------------------

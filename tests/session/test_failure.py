@@ -42,7 +42,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
                 return Conversation(connection, number, (peer, 40123), local, services)
 
             monkeypatch.setattr(harness_module, "Conversation", converse)
-            policy = policy if policy is not None else Policy(linger_seconds=0.02, data_seconds=0.05)
+            policy = policy if policy is not None else Policy(data_seconds=0.05)
             harness = stack.enter_context(Harness(policy=policy))
             return harness, harness.client()
 
@@ -188,7 +188,7 @@ def test_the_announced_address_and_its_reason_are_in_the_log(start: Start) -> No
 
 
 def test_a_stranger_comes_instead(start: Start) -> None:
-    harness, client = start(policy=Policy(linger_seconds=0.02, data_seconds=0.5))
+    harness, client = start(policy=Policy(data_seconds=0.5))
     # The client really is 127.0.0.1, so for a session of 198.51.100.7 it is a stranger.
     target = client.passive()
     with socket.create_connection(target):

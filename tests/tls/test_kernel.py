@@ -31,7 +31,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 @pytest.fixture
 def harness(certificate: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harness]:
     """Every download of 1000 octets or more goes that way."""
-    policy = Policy(linger_seconds=0.02, data_seconds=5.0, tls=TlsPolicy(kernel_octets=1000, handshake_seconds=1.0))
+    policy = Policy(data_seconds=5.0, tls=TlsPolicy(kernel_octets=1000, handshake_seconds=1.0))
     used: list[kernelstream.KernelTlsStream] = []
     first = kernelstream.KernelTlsStream.__init__
 

@@ -230,7 +230,7 @@ def test_a_control_connection_resumes_as_well(server: FtpServer) -> None:
 def harness(certificate: str) -> Any:
     """A server with a clock that stands still, where resumption is required."""
     policy = Policy(
-        linger_seconds=0.02, data_seconds=5.0, idle_seconds=10 * TICKET_SECONDS,
+        data_seconds=5.0, idle_seconds=10 * TICKET_SECONDS,
         tls=TlsPolicy(resumption=Resumption.REQUIRE),
     )  # fmt: skip
     with Harness(policy=policy) as harness:

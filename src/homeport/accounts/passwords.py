@@ -97,7 +97,7 @@ class Argon2:
 class Passwords:
     """Makes and checks stored passwords. One for a server; safe for threads."""
 
-    __slots__ = ("_clock", "_dummy", "_hasher", "_key", "_lock", "_right", "_running")
+    __slots__ = ("_before", "_clock", "_dummy", "_hasher", "_key", "_lock", "_right", "_running")
 
     def __init__(
         self,
@@ -105,11 +105,16 @@ class Passwords:
         *,
         at_once: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
-        """*at_once* hashes may run at the same time: by default one for each core."""
+        """*at_once* hashes may run at the same time: by default one for each core.
+
+        *before* is called before each one is checked, which takes some ten milliseconds and may have to wait its turn.
+        """
         self._hasher = hasher if hasher is not None else Argon2()
         self._running = threading.BoundedSemaphore(at_once if at_once is not None else _cores())
         self._clock = clock
+        self._before = before
         self._key = secrets.token_bytes(32)
         self._dummy = _hash_of_nothing()
         self._lock = threading.Lock()
@@ -137,6 +142,7 @@ class Passwords:
         sign = hashlib.blake2b(_octets(stored) + b"\0" + octets, key=self._key, digest_size=32).digest()
         if self._remembers(sign):
             return True
+        self._before()
         with self._running:
             right = self._hasher.verify(stored, octets)
         if right:
@@ -144,6 +150,7 @@ class Passwords:
         return right
 
     def _fail(self, octets: bytes) -> bool:
+        self._before()
         with self._running:
             self._hasher.verify(self._dummy, octets)
         return False

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from homeport.net.listener import SHORTAGE, endpoint, plain, text_of, tune
 
 from .connection import Cause, DataConnectionError, attend
-from .readiness import ready
 from .stream import reset
 from .watch import Watch
 
@@ -136,7 +135,7 @@ def _complete(connection: socket.socket, target: tuple[str, int], watch: Watch, 
     descriptor = connection.fileno()
     while True:
         control = watch.fileno()
-        found = ready((control,), (descriptor,), deadline - time.monotonic())
+        found = watch.ready((control,), (descriptor,), deadline - time.monotonic())
         if descriptor in found:
             break
         if control in found:

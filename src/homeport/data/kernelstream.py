@@ -16,7 +16,6 @@ from homeport.net.kernel import sends
 from homeport.net.layer import reason
 
 from .connection import Cause, DataConnectionError, attend
-from .readiness import ready
 from .stream import WantRead, WantWrite, reset
 from .tlsstream import Truncated
 from .watch import Watch
@@ -44,7 +43,7 @@ def secure_socket(connection: ssl.SSLSocket, watch: Watch, seconds: float) -> No
             ) from None
         left, control = deadline - time.monotonic(), watch.fileno()
         reading, writing = ((control,), (descriptor,)) if wants_write else ((descriptor, control), ())
-        found = ready(reading, writing, left) if left > 0 else []
+        found = watch.ready(reading, writing, left) if left > 0 else []
         if not found:
             raise DataConnectionError(
                 Cause.TLS_FAILED, f"The TLS handshake on the data connection took more than {seconds:g} seconds."

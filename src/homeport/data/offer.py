@@ -16,7 +16,6 @@ import time
 from typing import TYPE_CHECKING
 
 from .connection import Cause, DataConnectionError, attend
-from .readiness import ready
 from .stream import reset
 from .waker import Waker
 from .watch import Watch
@@ -145,10 +144,10 @@ class Offer:
                 listening = -1 if self.short else place.fileno()
                 arriving = place.arriving()
                 if waker is None:
-                    found = ready((listening, control, *arriving), (), min(left, _SHORTAGE_PAUSE))
+                    found = watch.ready((listening, control, *arriving), (), min(left, _SHORTAGE_PAUSE))
                 else:
                     pause = min(left, _SHORTAGE_PAUSE) if self.short else left
-                    found = ready((listening, control, waker.fileno(), *arriving), (), pause)
+                    found = watch.ready((listening, control, waker.fileno(), *arriving), (), pause)
                     if waker.fileno() in found:
                         # What it told shows below; left as it is, it would end every wait from now on.
                         waker.clear()

@@ -401,7 +401,8 @@ class PassivePorts:
                 control = -1 if watch is None else watch.fileno()
                 waking = -1 if waker is None else waker.fileno()
                 patience = max(0.0, min(seconds, left, left if waker is not None else _UNWOKEN_SECONDS))
-                found = ready((control, waking), (), patience)
+                wait = ready if watch is None else watch.ready
+                found = wait((control, waking), (), patience)
                 if watch is not None and control in found:
                     attend(watch, f"a passive port for {peer}")
         finally:

@@ -124,7 +124,7 @@ def _await(connection: socket.socket, watch: Watch, deadline: float, seconds: fl
     descriptor = connection.fileno()
     if left > 0:
         control = watch.fileno()
-        found = ready((descriptor, control), (), left)
+        found = watch.ready((descriptor, control), (), left)
         if control in found:
             attend(watch, "the TLS handshake")
         if found:

@@ -17,7 +17,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
-from .readiness import ready
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
@@ -251,7 +250,8 @@ class _Pump:
                     deadline = now + min(self._stall, _FINISH_SECONDS)
                 left, descriptor = deadline - now, self._stream.fileno()
                 writing = isinstance(want, WantWrite)
-                found = ready((), (descriptor,), left) if writing else ready((descriptor,), (), left)
+                wait = self._watch.ready
+                found = wait((), (descriptor,), left) if writing else wait((descriptor,), (), left)
                 if left <= 0 or not found:
                     if writing:
                         raise _Ended(Outcome.STALLED) from None
@@ -313,7 +313,8 @@ class _Pump:
         while True:
             control = self._watch.fileno()
             left = deadline - now
-            found = ready((data, control), (), left) if reading else ready((control,), (data,), left)
+            wait = self._watch.ready
+            found = wait((data, control), (), left) if reading else wait((control,), (data,), left)
             if control in found:
                 self._attend()
             if data in found:
@@ -328,7 +329,7 @@ class _Pump:
         """Let *seconds* pass, as a throttle wants; the control connection is attended to meanwhile."""
         until = self._clock() + seconds
         while (left := until - self._clock()) > 0:
-            if ready((self._watch.fileno(),), (), left):
+            if self._watch.ready((self._watch.fileno(),), (), left):
                 self._attend()
 
     def _look(self) -> None:
@@ -337,7 +338,7 @@ class _Pump:
             return
         self._look_at = self._clock() + _LOOK_SECONDS
         self._look_octets = self.octets + _LOOK_OCTETS
-        if ready((self._watch.fileno(),), (), 0.0):
+        if self._watch.ready((self._watch.fileno(),), (), 0.0):
             self._attend()
 
     def _attend(self) -> None:

@@ -27,3 +27,6 @@ class Watch(Protocol):
         Called when `fileno` is readable. Does not block. What it leaves unread it is called for again at once.
         May raise ControlGone instead of returning False.
         """
+
+    def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        """Wait for the owner of this thread: as `readiness.ready`, which see. It adds nothing to what is waited for."""

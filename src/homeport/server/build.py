@@ -46,6 +46,7 @@ from .introduced import Proxies
 from .listening import StartError, open_listeners
 from .operation import Parts
 from .outside import Adapters, Outside, fixed_address, open_outside
+from .post import SharedPost
 from .protection import contexts_of, tls_policy_of
 
 Log = JsonLog | Xferlog
@@ -85,7 +86,9 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         certification = open_certificates(config, addresses, timing, warn, acme_authority)
         if certification is not None:
             undo.callback(certification.close)
-        accounts = _open_accounts(config, undo, timing, providers)
+        post = SharedPost()
+        passwords = Passwords(clock=timing.monotonic, before=post.give_way)
+        accounts = _open_accounts(config, undo, passwords, providers)
         sync = config.uploads.sync
         # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
         key = secrets.token_bytes(KEY_OCTETS)
@@ -111,6 +114,7 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             policy=policy,
             clock=timing,
             rates=rates_of(config, timing),
+            post=post,
             stopping=stopping,
             announcement=announcement,
         )
@@ -131,6 +135,7 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             converse=converse,
             events=events,
             clock=timing,
+            post=post,
             stopping=stopping,
             console=console,
             facts=lambda: _facts(config, policy, announcement.rules, outside),
@@ -182,12 +187,11 @@ def state_directory(path: str) -> str:
     return path
 
 
-def _open_accounts(config: Config, undo: ExitStack, clock: Clock, choose: ChooseProviders | None) -> Accounts:
+def _open_accounts(config: Config, undo: ExitStack, passwords: Passwords, choose: ChooseProviders | None) -> Accounts:
     """Those of the configuration, then those of the state directory, then everybody."""
     for name, home in [*((user.name, user.home) for user in config.users), ("anonymous", config.anonymous.home)]:
         if home is not None and not os.path.isdir(home):
             raise StartError(f"The home of {name}, {home}, is not a directory. Make it, or name another.")
-    passwords = Passwords(clock=clock.monotonic)
     providers: list[Provider] = []
     if config.users:
         providers.append(StaticAccounts([(user.user(), user.password) for user in config.users], passwords))

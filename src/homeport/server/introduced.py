@@ -1,7 +1,7 @@
 """Introduced: a control connection that a proxy made for a client (PROXY protocol).
 
 Until the proxy has told for whom, nothing is said and nothing else is read (§2: the receiver must not start before the
-header is complete, not even where it speaks first). That wait is in a thread of the session's own, and short. Then
+header is complete, not even where it speaks first). For that it waits in the lobby as any other session, not long. Then
 the conversation begins with the client's address as its peer, and all that counts clients counts this one.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,12 +45,14 @@ class Introduced:
 
     __slots__ = (
         "_admit",
+        "_begun",
         "_clock",
         "_connection",
         "_converse",
         "_ended",
         "_events",
         "_proxies",
+        "_reader",
         "_talk",
         "_waiting",
         "place",
@@ -82,8 +83,10 @@ class Introduced:
         self._admit = admit
         self._events = events
         self._clock = clock
+        self._begun = False
         self._ended = False
         self._talk: Talk | None = None
+        self._reader: Reader | None = None
 
     @property
     def session(self) -> Session:
@@ -100,16 +103,24 @@ class Introduced:
     def fileno(self) -> int:
         return self._connection.fileno() if self._talk is None else self._talk.fileno()
 
-    def run(self, *, crowded: bool = False) -> bool:
-        """As a conversation's. The first call waits for the header; it returns False if there is to be no session."""
-        if self._talk is None and not self._begin():
-            return False
+    def run(self) -> bool:
+        """As a conversation's. Until the header is there it reads that."""
+        if self._talk is None:
+            try:
+                header = self._read()
+            except (ProxyError, OSError) as error:
+                self._refuse(self._waiting.peer, f"no valid PROXY header: {error}")
+                return False
+            if header is None:
+                return self._reader is not None
+            if not self._begin(header):
+                return False
         talk = self._talk
-        return talk is not None and talk.run(crowded=crowded)
+        return talk is not None and talk.run()
 
     def expire(self) -> None:
         if self._talk is None:
-            self._connection.close()
+            self._refuse(self._waiting.peer, "no valid PROXY header: it did not come in time")
         else:
             self._talk.expire()
 
@@ -124,18 +135,9 @@ class Introduced:
         except OSError:
             pass  # it is gone already, which is what was wanted
 
-    def _begin(self) -> bool:
-        """Read the header and make the conversation; whether there is one now. Else the connection is closed."""
-        try:
-            header = self._read()
-        except (ProxyError, OSError) as error:
-            self._refuse(self._waiting.peer, f"no valid PROXY header: {error}")
-            return False
-        if header is None:
-            self._connection.close()
-            return False
+    def _begin(self, header: Header) -> bool:
+        """Make the conversation; whether there is one now. Else the connection is closed."""
         client = header.source if header.source is not None else self._waiting.peer
-        self._connection.setblocking(False)
         farewell = self._admit(client)
         if farewell is not None:
             refuse(self._connection, farewell)
@@ -160,27 +162,27 @@ class Introduced:
         return True
 
     def _read(self) -> Header | None:
-        """The header; None if the connection ended without an octet, as proxies do who only look whether we live."""
-        reader = Reader()
-        until = time.monotonic() + self._proxies.seconds
-        begun = False
-        while True:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise ProxyError("it did not come in time")
-            self._connection.settimeout(left)
-            try:
-                octets = self._connection.recv(reader.wanted)
-            except TimeoutError:
-                continue
-            if not octets:
-                if begun and not self._ended:
-                    raise ProxyError("the connection ended before it was whole")
-                return None
-            begun = True
-            header = reader.feed(octets)
-            if header is not None:
-                return header
+        """Read what has come of the header. None: it is not whole yet; or, without a reader, there will be none.
+
+        A proxy may end the connection without an octet: some only look whether we live.
+        """
+        if self._reader is None:
+            self._reader = Reader()
+            self._connection.setblocking(False)
+        reader = self._reader
+        try:
+            while octets := self._connection.recv(reader.wanted):
+                self._begun = True
+                header = reader.feed(octets)
+                if header is not None:
+                    return header
+        except BlockingIOError:
+            return None
+        if self._begun and not self._ended:
+            raise ProxyError("the connection ended before it was whole")
+        self._connection.close()
+        self._reader = None
+        return None
 
     def _refuse(self, peer: Endpoint, reason: str) -> None:
         """§2.1: the connection is aborted, and nothing is said."""

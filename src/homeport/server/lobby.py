@@ -1,16 +1,18 @@
-"""Lobby: where idle sessions wait without a thread, and the one thread that waits for all of them.
+"""Lobby: where sessions wait between two commands, and the one thread that waits for all of them.
 
-A session between two commands has nothing on a stack that is worth keeping. It is parked here: an entry in a
-table, a deadline, and its descriptor armed in one selector. When it has input (or is at its end) it is handed to
-a pooled thread at once; when its deadline passes it is handed over to be told so. Descriptors that are armed
-report once, so that what is handed over makes no noise until it is parked again.
+A session between two commands has nothing on a stack that is worth keeping. It is parked here: an entry in a table,
+a deadline, and its descriptor in one selector. When it has input (or is at its end), the thread that waits carries its
+command out itself; when its deadline passes, it is told so. Which thread that is changes (`post.py`): who has to wait
+for something else hands the post on to a thread of the pool, and the deputy relieves one that takes too long. If that
+happens again and again, as with a disk that is slow for everything, each command gets a thread of its own for a while.
 
-The same thread keeps watch over listening sockets and calls what is to be called at some time. It sleeps until
-the earliest deadline, however many sessions are parked, and does not wake up for anything else; nothing that it
-calls may block.
+A session that is not parked may still have input, which whoever works for it reads. So its descriptor stays in the
+selector all the time, and is taken out only when it makes noise while nobody here may listen to it.
 
-Who parks need not wake it: the new deadline is put into the table, and only if it is earlier than what the
-thread sleeps for (which idle deadlines, being all of a length, hardly ever are) is the thread told.
+The same thread keeps watch over listening sockets and calls what is to be called at some time. It sleeps until the
+earliest deadline, however many sessions are parked, and does not wake up for anything else. Who parks need not wake
+it: the new deadline is put into the table, and only if it is earlier than what the thread sleeps for (which idle
+deadlines, being all of a length, hardly ever are) is the thread told.
 """
 
 from __future__ import annotations
@@ -20,14 +22,27 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
+from threading import get_ident
 from typing import Generic, Protocol, TypeVar
 
 from . import readiness
 from .deadlines import Deadlines, due_time
+from .deputy import Deputy
+from .post import NOBODY, SharedPost
 from .readiness import Readiness
 
 _log = logging.getLogger("homeport.server")
+
+_NEVER = float("inf")
+_BUSY_SECONDS = 1.0
+"""Between two looks at the deadline of a guest who is at work."""
+_SOONER = 0.5
+"""A deadline that is this much earlier than its bucket moves at once."""
+_SLOW_AT_ONCE, _SLOW_WITHIN, _SLOW_SECONDS = 4, 1.0, 5.0
+"""So many pieces of work that took too long, within so many seconds: for how many seconds each then has a thread."""
 
 
 class Guest(Protocol):
@@ -37,82 +52,156 @@ class Guest(Protocol):
 
     @property
     def deadline(self) -> float:
-        """When it expires, on the lobby's clock."""
+        """When it expires, on the lobby's clock, if it says nothing until then."""
 
 
 G = TypeVar("G", bound=Guest)
 
 
+class _Place(Generic[G]):
+    """A guest's entry in the table, from its arrival until it leaves."""
+
+    __slots__ = ("armed", "bucket", "guest", "parked")
+
+    def __init__(self, guest: G) -> None:
+        self.guest = guest
+        self.bucket = 0
+        """Where its deadline is. A deadline that was put off moves only when the bucket is due."""
+        self.parked = False
+        """Whether it waits here. Otherwise some thread works for it."""
+        self.armed = False
+        """Whether the selector reports its descriptor."""
+
+
 class Lobby(Generic[G]):
-    """Parked guests, watched sockets and timers, all waited for by one thread."""
+    """Guests, watched sockets and timers, all waited for by one thread at a time."""
 
     def __init__(
         self,
+        submit: Callable[[Callable[[], None]], None],
         resume: Callable[[G], None],
         expire: Callable[[G], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         watcher: Readiness | None = None,
-        name: str = "homeport-lobby",
+        post: SharedPost | None = None,
+        look: float | None = None,
     ) -> None:
-        """*resume* gets a guest that has input, *expire* one whose deadline has passed, in the lobby's own
-        thread: they hand it on and return. Opens the selector's descriptors; `stop` closes them."""
+        """*submit* has something carried out in another thread. *resume* gets a guest that has input, *expire* one
+        whose deadline has passed; both do what is to be done with it. *look*: seconds between two looks of the deputy.
+
+        Opens the selector's descriptors; `stop` closes them.
+        """
+        self._submit = submit
         self._resume = resume
         self._expire = expire
         self._clock = clock
         self._readiness = watcher if watcher is not None else readiness.best()
         self._lock = threading.Lock()
-        self._parked: dict[int, tuple[G, int]] = {}  # by descriptor; with the bucket of its deadline
-        self._deadlines: Deadlines[G] = Deadlines()
+        self._places: dict[int, _Place[G]] = {}  # by descriptor
+        self._deadlines: Deadlines[_Place[G]] = Deadlines()
         self._watched: dict[int, Callable[[], None]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._alarm: float | None = None  # what the thread sleeps until; None: forever
+        self._numbers = itertools.count(1)
+        self._alarm = _NEVER  # when something is due
+        self._batch: deque[int | Callable[[], None]] = deque()  # what the holder of the post has still to do
+        self.work = 0
+        """The number of the piece of work that the holder of the post does; 0 while it does none."""
+        self._slow: deque[float] = deque(maxlen=_SLOW_AT_ONCE)
+        self._slow_until = 0.0
         self._open = True
         self._running = True
-        self._over = False
-        # Daemon: a program that forgets to stop its server can still end.
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._started = False
+        self._over = threading.Event()
+        self._post = post if post is not None else SharedPost()
+        self._post.open(self._readiness.fileno(), self._hand_on, lambda: bool(self._batch), self._seconds_left)
+        self._deputy = Deputy(self, self._relieve) if look is None else Deputy(self, self._relieve, look=look)
 
     def __len__(self) -> int:
         """How many guests are parked."""
-        return len(self._parked)
+        with self._lock:
+            return sum(place.parked for place in self._places.values())
 
     def start(self) -> None:
-        """Start the thread. Raises RuntimeError if the system refuses it."""
-        self._thread.start()
+        """Have the lobby served from now on. Raises RuntimeError if the system refuses a thread."""
+        self._deputy.start()
+        self._started = True
+        self._submit(self._live)
 
-    def park(self, guest: G) -> bool:
-        """Let *guest* wait here. False: the lobby takes nobody any more. Raises OSError for a dead descriptor."""
+    # -- guests ------------------------------------------------------------------------------------------
+
+    def welcome(self, guest: G) -> bool:
+        """Resume *guest*, a new one, as soon as the thread comes to it. False: nobody is taken any more."""
         descriptor = guest.fileno()
-        deadline = guest.deadline
         with self._lock:
             if not self._open:
                 return False
-            bucket = self._deadlines.add(descriptor, guest, deadline)
-            self._parked[descriptor] = (guest, bucket)
-            try:
-                self._readiness.arm(descriptor)
-            except OSError:
-                self._take(descriptor)
-                raise
-            alarm = due_time(bucket)
-            if self._alarm is None or alarm < self._alarm:
-                self._alarm = alarm  # the next one with the same deadline need not wake the thread again
-                self._readiness.wake()
+            self._enter(descriptor, guest).parked = True
+            self._batch.append(descriptor)
+            self._wake()
         return True
 
+    def park(self, guest: G) -> bool:
+        """Let *guest* wait here. False: nobody is taken any more. Raises OSError for a dead descriptor."""
+        descriptor = guest.fileno()
+        with self._lock:
+            if not self._open:
+                return False
+            place = self._places.get(descriptor)
+            if place is None or place.guest is not guest:
+                place = self._enter(descriptor, guest)
+            elif guest.deadline < due_time(place.bucket) - _SOONER:
+                self._deadlines.remove(place, place.bucket)
+                self._schedule(place)
+            if not place.armed:
+                try:
+                    self._readiness.arm(descriptor)
+                except OSError:
+                    self._remove(descriptor, place)
+                    raise
+                place.armed = True
+            place.parked = True
+        return True
+
+    def leave(self, guest: G, descriptor: int) -> None:
+        """*guest*, whose descriptor this was before it was closed, is over."""
+        with self._lock:
+            place = self._places.get(descriptor)
+            if place is not None and place.guest is guest:  # the number may be somebody else's by now
+                self._remove(descriptor, place)
+
     def empty(self) -> list[G]:
-        """Take out all guests, and let nobody in any more: they belong to the caller now."""
+        """Take out all guests that are parked, and let nobody in any more: they belong to the caller now."""
         with self._lock:
             self._open = False
-            guests = [guest for guest, _ in self._parked.values()]
-            self._parked = {}
-            self._deadlines = Deadlines()
+            guests = [place.guest for place in self._places.values() if place.parked]
+            for place in self._places.values():
+                place.parked = False
         return guests
 
+    def _enter(self, descriptor: int, guest: G) -> _Place[G]:
+        former = self._places.get(descriptor)
+        if former is not None:  # it has closed its socket, and is about to leave
+            self._deadlines.remove(former, former.bucket)
+        place = self._places[descriptor] = _Place(guest)
+        self._schedule(place)
+        return place
+
+    def _schedule(self, place: _Place[G]) -> None:
+        place.bucket = self._deadlines.add(place, place.guest.deadline)
+        self._ring(due_time(place.bucket))
+
+    def _remove(self, descriptor: int, place: _Place[G]) -> None:
+        del self._places[descriptor]
+        self._deadlines.remove(place, place.bucket)
+
+    # -- listening sockets and timers ------------------------------------------------------------------------
+
     def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
-        """Call *ready* whenever *descriptor* has input. In the lobby's thread (`call`), or before `start`."""
+        """Call *ready*, which must not wait, whenever *descriptor* has input.
+
+        In the lobby's thread, or before `start`.
+        """
         self._watched[descriptor] = ready
         self._readiness.watch(descriptor)
 
@@ -122,11 +211,13 @@ class Lobby(Generic[G]):
         self._readiness.forget(descriptor)
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Call *action* in the lobby's thread at *when*; never if that is stopped before. From any thread."""
+        """Call *action*, which must not wait, in the lobby's thread at *when*; never if that is stopped before.
+
+        From any thread.
+        """
         with self._lock:
             heapq.heappush(self._timers, (when, next(self._numbers), action))
-            if not self._over and (self._alarm is None or when < self._alarm):
-                self._readiness.wake()
+            self._ring(when)
 
     def call(self, action: Callable[[], None]) -> None:
         """Call *action* in the lobby's thread as soon as it can. From any thread."""
@@ -135,62 +226,108 @@ class Lobby(Generic[G]):
     def wake(self) -> None:
         """Look at the clock again, which a test has moved."""
         with self._lock:
-            if not self._over:
+            if not self._over.is_set():
                 self._readiness.wake()
 
+    def _ring(self, when: float) -> None:
+        """Under the lock: something is due at *when*."""
+        if when < self._alarm:
+            self._alarm = when
+            self._wake()
+
+    def _wake(self) -> None:
+        """Under the lock, as the closing of the selector is: so nobody wakes what is somebody else's by now."""
+        if self._post.holder != get_ident() and not self._over.is_set():
+            self._readiness.wake()
+
+    def _seconds_left(self) -> float:
+        return self._alarm - self._clock()
+
+    # -- the post ----------------------------------------------------------------------------------------------
+
     def owns_current(self) -> bool:
-        """Whether the caller runs in the lobby's thread."""
-        return threading.current_thread() is self._thread
+        """Whether the caller runs in the thread that holds the post."""
+        return self._post.holder == get_ident()
 
     def stop(self, timeout: float) -> bool:
-        """End the thread and close the selector; guests that are still parked belong to nobody. Whether it ended.
+        """End the lobby and close the selector; guests that are still here belong to nobody. Whether it ended.
 
         Does not wait when it is called in the lobby's own thread, where it is the last thing that happens.
         """
         with self._lock:
             self._running = False
-            if not self._over:
-                if self._thread.ident is None:  # was never started
+            if not self._over.is_set():
+                if not self._started:
                     self._close()
                     return True
                 self._readiness.wake()
         if self.owns_current():
             return False
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        ended = self._over.wait(timeout)
+        self._deputy.stop()
+        self._deputy.join(timeout)
+        return ended
+
+    def _hand_on(self) -> None:
+        """In the thread that holds the post: let another one hold it."""
+        with self._lock:
+            self._post.holder = NOBODY
+            self.work = 0
+        try:
+            self._submit(self._live)
+        except RuntimeError:  # there are no threads any more: the server has been stopped
+            self._post.holder = get_ident()
+
+    def _relieve(self, work: int) -> None:
+        """Take the post from the thread that is still at *work*. In the deputy's thread."""
+        with self._lock:
+            if self.work != work:
+                return
+            self._post.holder = NOBODY
+            self.work = 0
+            now = time.monotonic()
+            self._slow.append(now)
+            if len(self._slow) == _SLOW_AT_ONCE and now - self._slow[0] < _SLOW_WITHIN:
+                self._slow_until = now + _SLOW_SECONDS
+        try:
+            self._submit(self._live)
+        except RuntimeError:
+            _log.debug("no thread is left to hold the post")
 
     def _live(self) -> None:
-        try:
-            while self._running:
-                for descriptor in self._readiness.wait(self._patience()):
-                    self._arrived(descriptor)
-                self._overdue()
-        finally:
-            with self._lock:
-                self._close()
+        """Hold the post."""
+        with self._lock:
+            if self._over.is_set():
+                return
+            self._post.holder = get_ident()
+        batch = self._batch
+        while self._running:
+            if not batch:
+                now = self._clock()
+                alarm = self._alarm
+                if now >= alarm:
+                    self._overdue(now)
+                    continue
+                batch.extend(self._readiness.wait(None if alarm == _NEVER else alarm - now))
+            while batch:
+                item = batch.popleft()
+                if isinstance(item, int):
+                    self._arrived(item)
+                else:
+                    item()
+                if self._post.holder != get_ident():
+                    return
+        self._overdue(self._clock())  # what was to be called before the stop is called
+        with self._lock:
+            self._close()
 
     def _close(self) -> None:
-        """Under the lock, as every wake is: so nobody wakes a descriptor that is somebody else's by now."""
+        """Under the lock."""
         self._open = False
-        self._over = True
+        self._post.holder = NOBODY
+        self._over.set()
         self._readiness.close()
-
-    def _patience(self) -> float | None:
-        """Seconds until something expires; None if nothing does."""
-        with self._lock:
-            times = [self._timers[0][0]] if self._timers else []
-            earliest = self._deadlines.earliest()
-            if earliest is not None:
-                times.append(earliest)
-            now = self._clock()
-            if self._alarm is None or self._alarm <= now:
-                self._alarm = min(times, default=None)
-            elif times:
-                # It is not put off before it rings, even if the guest for whom it was set has gone: one needless
-                # awakening in an idle period is cheaper than one whenever the only guest is parked again.
-                self._alarm = min(self._alarm, *times)
-            return None if self._alarm is None else max(0.0, self._alarm - now)
+        self._deputy.stop()
 
     def _arrived(self, descriptor: int) -> None:
         ready = self._watched.get(descriptor)
@@ -198,43 +335,69 @@ class Lobby(Generic[G]):
             self._do(ready)
             return
         with self._lock:
-            # Nobody may be there: the guest was taken out, or has expired, while its input was reported.
-            guest = self._take(descriptor)
-        if guest is not None:
-            self._hand_over(self._resume, guest)
+            place = self._places.get(descriptor)
+            if place is None:
+                return  # it was closed while its input was reported
+            if not self._readiness.lasting:
+                place.armed = False
+            if not place.parked:
+                if place.armed:
+                    place.armed = False
+                    self._readiness.disarm(descriptor)
+                return
+            place.parked = False
+        self._carry_out(self._resume, place.guest)
 
-    def _overdue(self) -> None:
-        now = self._clock()
-        while True:
-            with self._lock:
-                if not self._timers or self._timers[0][0] > now:
-                    break
-                action = heapq.heappop(self._timers)[2]
-            self._do(action)
+    def _overdue(self, now: float) -> None:
+        """Do what was to be done at some time until *now*, or put it into the batch, and set the alarm anew."""
+        actions: list[Callable[[], None]] = []
         with self._lock:
-            due = self._deadlines.expired(now)
-            for descriptor, _ in due:
-                del self._parked[descriptor]
-        for _, guest in due:
-            self._hand_over(self._expire, guest)
+            while self._timers and self._timers[0][0] <= now:
+                actions.append(heapq.heappop(self._timers)[2])
+            for place in self._deadlines.expired(now):
+                deadline = place.guest.deadline if place.parked else now + _BUSY_SECONDS
+                if deadline > now:
+                    place.bucket = self._deadlines.add(place, deadline)
+                    continue
+                # It leaves the table when it is over; until then it has to be in some bucket.
+                place.bucket = self._deadlines.add(place, now + _BUSY_SECONDS)
+                place.parked = False
+                self._batch.append(partial(self._carry_out, self._expire, place.guest))
+            earliest = self._deadlines.earliest()
+            self._alarm = min(self._timers[0][0] if self._timers else _NEVER, _NEVER if earliest is None else earliest)
+        for action in actions:
+            self._do(action)
 
-    def _take(self, descriptor: int) -> G | None:
-        """Under the lock: the guest leaves the tables."""
-        entry = self._parked.pop(descriptor, None)
-        if entry is None:
-            return None
-        guest, bucket = entry
-        self._deadlines.remove(descriptor, bucket)
-        return guest
+    def _carry_out(self, to: Callable[[G], None], guest: G) -> None:
+        if self._slow_until and self._is_slow():
+            try:
+                self._submit(partial(self._try, to, guest))
+                return
+            except RuntimeError:
+                pass  # the server has been stopped, and has no other thread
+        self.work = next(self._numbers)
+        if self._deputy.asleep:
+            self._deputy.wake()
+        self._try(to, guest)
+        with self._lock:  # the deputy has relieved this thread before, or does not any more
+            if self._post.holder == get_ident():
+                self.work = 0
 
-    def _hand_over(self, to: Callable[[G], None], guest: G) -> None:
+    def _is_slow(self) -> bool:
+        if time.monotonic() < self._slow_until:
+            return True
+        self._slow_until = 0.0
+        self._slow.clear()
+        return False
+
+    def _try(self, to: Callable[[G], None], guest: G) -> None:
         try:
             to(guest)
-        except Exception:  # noqa: BLE001 - the lobby serves all the others too
-            _log.exception("a session could not be handed over")
+        except Exception:  # noqa: BLE001 - the thread serves all the others too
+            _log.exception("what a session wanted could not be carried out")
 
     def _do(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception:  # noqa: BLE001 - the lobby serves all the others too
+        except Exception:  # noqa: BLE001 - the thread serves all the others too
             _log.exception("the lobby's %r failed", action)

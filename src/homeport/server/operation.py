@@ -27,6 +27,7 @@ from .answers import Answers, Facts
 from .console import Console, ConsoleSocket
 from .door import Door
 from .introduced import Proxies
+from .post import SharedPost
 from .sessions import Sessions, Talk
 from .sweep import Sweep, Sweepable
 from .threads import Threads
@@ -51,6 +52,8 @@ class Parts:
     converse: Converse
     events: Bus
     clock: Clock = field(default_factory=Clock)
+    post: SharedPost | None = None
+    """What the conversations wait by; None: they do not."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Is set when the stop begins, for whoever waits for something else."""
     console: ConsoleSocket | None = None
@@ -86,7 +89,7 @@ class Operation:
         try:
             self._threads = Threads()
             undo.append(lambda: self._threads.stop(GRACE))
-            self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock)
+            self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock, parts.post)
             self._lobby = self.sessions.lobby
             undo.append(lambda: self._lobby.stop(GRACE))
             self._admission = Admission(

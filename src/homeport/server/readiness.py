@@ -1,9 +1,9 @@
 """Readiness: which descriptors have input, asked of the system in the cheapest way that it has.
 
-A descriptor is either watched (reported for as long as it has input: the listening sockets) or armed (reported
-once, then silent until it is armed again: the parked sessions). Linux's epoll has both, and arming is one system
-call in whatever thread, while the lobby sleeps in `wait`. Elsewhere the selectors module does it, whose selectors
-may be changed only by the thread that waits: there arming leaves a note and wakes that thread.
+A descriptor is either watched (the listening sockets) or armed (the sessions), and both are reported for as long as
+they have input. To arm is one system call with Linux's epoll, in whatever thread, while the lobby sleeps in `wait`.
+Elsewhere the selectors module does it, whose selectors may be changed only by the thread that waits: there arming
+leaves a note and wakes that thread, and what is armed is reported once, so that nobody has to take it back.
 """
 
 from __future__ import annotations
@@ -21,11 +21,23 @@ _BATCH = 256
 
 
 class Readiness(Protocol):
+    lasting: bool
+    """Whether what was armed stays so when it was reported."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `wait` would return at once; -1 where there is none."""
+
     def watch(self, descriptor: int) -> None:
         """Report *descriptor* whenever it has input, until `forget`. In the thread that waits, or before it does."""
 
     def arm(self, descriptor: int) -> None:
-        """Report *descriptor* once, as soon as it has input or is at its end. From any thread."""
+        """Report *descriptor*, which is not armed, as soon as it has input or is at its end. From any thread.
+
+        May raise OSError for one that is closed.
+        """
+
+    def disarm(self, descriptor: int) -> None:
+        """Report it no longer. In the thread that waits; nothing happens if it is closed, or not armed."""
 
     def forget(self, descriptor: int) -> None:
         """No longer report a watched *descriptor*. In the thread that waits, or after it is over."""
@@ -44,7 +56,9 @@ if sys.platform == "linux":
     class EpollReadiness:
         """Readiness by epoll (Linux)."""
 
-        __slots__ = ("_epoll", "_once", "_waker")
+        __slots__ = ("_epoll", "_events", "_waker")
+
+        lasting = True
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
@@ -54,16 +68,22 @@ if sys.platform == "linux":
                 self._epoll.close()
                 raise
             self._epoll.register(self._waker.fileno(), select.EPOLLIN)
-            self._once = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+            self._events = select.EPOLLIN | select.EPOLLRDHUP
+
+        def fileno(self) -> int:
+            return self._epoll.fileno()
 
         def watch(self, descriptor: int) -> None:
             self._epoll.register(descriptor, select.EPOLLIN)
 
         def arm(self, descriptor: int) -> None:
+            self._epoll.register(descriptor, self._events)
+
+        def disarm(self, descriptor: int) -> None:
             try:
-                self._epoll.modify(descriptor, self._once)
-            except FileNotFoundError:  # the first time for this socket; closing a socket makes epoll forget it
-                self._epoll.register(descriptor, self._once)
+                self._epoll.unregister(descriptor)
+            except OSError:
+                pass  # it is closed, and epoll has forgotten it
 
         def forget(self, descriptor: int) -> None:
             self._epoll.unregister(descriptor)
@@ -86,6 +106,8 @@ if sys.platform == "linux":
 class SelectorReadiness:
     """Readiness by the selectors module (everywhere else)."""
 
+    lasting = False
+
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         try:
@@ -98,6 +120,9 @@ class SelectorReadiness:
         self._notes: list[int] = []
         self._armed: set[int] = set()
 
+    def fileno(self) -> int:
+        return -1  # not every selector has one, and not every one of them can be polled
+
     def watch(self, descriptor: int) -> None:
         self._selector.register(descriptor, selectors.EVENT_READ)
 
@@ -105,6 +130,11 @@ class SelectorReadiness:
         with self._lock:
             self._notes.append(descriptor)
         self.wake()
+
+    def disarm(self, descriptor: int) -> None:
+        if descriptor in self._armed:
+            self._armed.discard(descriptor)
+            self._selector.unregister(descriptor)
 
     def forget(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)

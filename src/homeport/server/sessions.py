@@ -1,4 +1,4 @@
-"""Sessions: those under way. Runs each in a pooled thread while it is busy and parks it in the lobby while it is not.
+"""Sessions: those under way. Each is worked for while it is busy, and parked in the lobby while it is not.
 
 Whoever holds a conversation works for it alone: a thread, or the lobby, or nobody (then it is over). The table
 here only knows that they exist. From outside a session is ended with `end`, which lets its waits return;
@@ -22,12 +22,10 @@ from homeport.session.services import Clock
 from homeport.session.state import Session
 
 from .lobby import Lobby
+from .post import SharedPost
 from .threads import Threads
 
 _log = logging.getLogger("homeport.server")
-
-_CROWD = 64
-"""Threads at work at the same time, from which on they wait less for the next command of a session."""
 
 
 class Talk(Protocol):
@@ -44,7 +42,7 @@ class Talk(Protocol):
 
     def fileno(self) -> int: ...
 
-    def run(self, *, crowded: bool = False) -> bool: ...
+    def run(self) -> bool: ...
 
     def expire(self) -> None: ...
 
@@ -54,15 +52,22 @@ class Talk(Protocol):
 class Sessions:
     """The conversations under way, the threads and the lobby."""
 
-    def __init__(self, threads: Threads, left: Callable[[Talk], None], events: Bus, clock: Clock) -> None:
-        """*left* is called, in whatever thread, for every conversation that is over."""
+    def __init__(
+        self,
+        threads: Threads,
+        left: Callable[[Talk], None],
+        events: Bus,
+        clock: Clock,
+        post: SharedPost | None = None,
+    ) -> None:
+        """*left* is called, in whatever thread, for every conversation that is over; *post* is what they wait by."""
         self._threads = threads
         self._left = left
         self._events = events
         self._clock = clock
         self._changed = threading.Condition()
-        self._under_way: dict[int, tuple[Talk, socket.socket]] = {}
-        self.lobby: Lobby[Talk] = Lobby(self.resume, self._expire, clock=clock.monotonic)
+        self._under_way: dict[int, tuple[Talk, socket.socket, int]] = {}
+        self.lobby: Lobby[Talk] = Lobby(threads.submit, self._work, self._end_expired, clock=clock.monotonic, post=post)
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -70,7 +75,7 @@ class Sessions:
     def all(self) -> list[Talk]:
         """Those under way at this moment, the oldest first."""
         with self._changed:
-            return [talk for talk, _ in self._under_way.values()]
+            return [talk for talk, _, _ in self._under_way.values()]
 
     def get(self, number: int) -> Talk | None:
         """The one with this *number*, if it is under way."""
@@ -80,10 +85,8 @@ class Sessions:
     def begin(self, talk: Talk, connection: socket.socket) -> None:
         """Run *talk*, which owns *connection*, from now to its end."""
         with self._changed:
-            self._under_way[talk.session.number] = (talk, connection)
-        try:
-            self._threads.submit(partial(self._work, talk))
-        except RuntimeError:  # the server has been stopped in this very moment
+            self._under_way[talk.session.number] = (talk, connection, connection.fileno())
+        if not self.lobby.welcome(talk):  # the server has been stopped in this very moment
             connection.close()
             self._leave(talk)
 
@@ -101,7 +104,7 @@ class Sessions:
     def sever(self) -> None:
         """Cut all control connections, so that not even the last reply is waited for."""
         with self._changed:
-            connections = [connection for _, connection in self._under_way.values()]
+            connections = [connection for _, connection, _ in self._under_way.values()]
         for connection in connections:
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -114,17 +117,14 @@ class Sessions:
             return self._changed.wait_for(lambda: not self._under_way, timeout)
 
     def resume(self, talk: Talk) -> None:
-        """Go on with *talk*, which was parked and is the caller's now."""
+        """Go on with *talk*, which was parked and is the caller's now, in another thread."""
         self._threads.submit(partial(self._work, talk))
 
-    def _expire(self, talk: Talk) -> None:
-        self._threads.submit(partial(self._end_expired, talk))
-
-    # -- in a pooled thread --------------------------------------------------------------------------
+    # -- in the thread that works for it -------------------------------------------------------------
 
     def _work(self, talk: Talk) -> None:
         try:
-            while talk.run(crowded=self._threads.busy > _CROWD):
+            while talk.run():
                 try:
                     if self.lobby.park(talk):
                         return
@@ -156,6 +156,8 @@ class Sessions:
     def _leave(self, talk: Talk) -> None:
         self._left(talk)
         with self._changed:
-            self._under_way.pop(talk.session.number, None)
+            entry = self._under_way.pop(talk.session.number, None)
+            if entry is not None:
+                self.lobby.leave(talk, entry[2])
             if not self._under_way:
                 self._changed.notify_all()

@@ -8,23 +8,23 @@ and ends. What a read brings is decrypted at once and whole, so a descriptor tha
 there: a session can be parked, and a transfer can wait for it, as without TLS. Telnet is inside of TLS, and nothing
 relies on urgent data there (RFC 4217 §14).
 
-On Linux and macOS the kernel keeps the receive time-out (SO_RCVTIMEO): one system call where Python's own
-time-out takes two, poll and recv. Elsewhere Python's is used.
+Nothing here blocks. What has come in is read in one call (`peek`), and the lobby tells when there is something. The few
+waits that there are, for a handshake or a client that reads slowly, are the post's (`data.post`).
 """
 
 from __future__ import annotations
 
 import socket
-import struct
-import sys
 import time
 from collections import deque
 
+from homeport.data.post import Post
 from homeport.net.layer import HandshakeError, Layer, Parting
 from homeport.protocol.reply import Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
-_KERNEL_TIMEOUT = sys.platform.startswith(("linux", "darwin"))
+_NOW = getattr(socket, "MSG_DONTWAIT", 0)
+"""Do not block; where there is no such flag, the socket itself does not."""
 _RECEIVE_OCTETS = 4096
 _DROPPED_AT_END = 64
 """Pieces of unread input that are taken in before a close. Who sends on and on has no more of our time than that."""
@@ -36,38 +36,38 @@ class ControlLost(ConnectionError):
     """The control connection is gone: closed by the client, reset, or no longer read by it."""
 
 
-class Silence(Exception):
-    """Nothing came in within the time that was given."""
-
-
 class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
     __slots__ = (
-        "_connection", "_framer", "_held", "_inbound", "_layer", "_queue", "_queue_octets", "_timeout", "lost",
+        "_connection", "_framer", "_held", "_inbound", "_layer", "_post", "_queue", "_queue_octets", "_send_seconds",
+        "lost",
     )  # fmt: skip
 
-    def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float) -> None:
+    def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float, post: Post) -> None:
+        """*send_seconds*: for how long a client may not read what it is told."""
         self._connection = connection
+        self._post = post
+        self._send_seconds = send_seconds
         self._framer = Framer(line_octets)
         self._queue: deque[bytes | LineTooLong] | None = None
         self._queue_octets = 0
         self._held = b""
-        self._timeout = -1.0
         self._layer: Layer | None = None
         # What comes in goes through this; None is clear text.
         self._inbound: Layer | Parting | None = None
         self.lost = False
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-        if _KERNEL_TIMEOUT:
-            if connection.gettimeout() is not None:
-                connection.setblocking(True)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(send_seconds))
-        else:
-            connection.settimeout(send_seconds)
+        if not _NOW:
+            connection.setblocking(False)
 
     def fileno(self) -> int:
         return self._connection.fileno()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come, so that there is nothing to wait for."""
+        return self.lost or (self._inbound is not None and self._inbound.ended)
 
     def say(self, reply: Reply) -> None:
         """Send *reply* whole, behind what was held back. Raises ControlLost."""
@@ -88,12 +88,34 @@ class Control:
 
     def _send(self, octets: bytes) -> None:
         try:
-            self._connection.sendall(octets if self._layer is None else self._layer.encrypt(octets))
+            if self._layer is not None:
+                octets = self._layer.encrypt(octets)
+            sent = self._connection.send(octets, _NOW)
+            if sent < len(octets):
+                self._send_rest(memoryview(octets)[sent:])
+        except BlockingIOError:
+            self._send_rest(memoryview(octets))
         except OSError as error:
             self.lost = True
             raise ControlLost(str(error)) from None
 
-    # -- lines in, between transfers ---------------------------------------------------------------
+    def _send_rest(self, octets: memoryview) -> None:
+        """To a client that is slow to read."""
+        deadline = time.monotonic() + self._send_seconds
+        while octets:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._post.ready((), (self._connection.fileno(),), left):
+                self.lost = True
+                raise ControlLost("the client does not read what it is told")
+            try:
+                octets = octets[self._connection.send(octets, _NOW) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self.lost = True
+                raise ControlLost(str(error)) from None
+
+    # -- lines in ------------------------------------------------------------------------------------
 
     def next_line(self) -> bytes | LineTooLong | None:
         """The next line that is here already; None when there is none."""
@@ -102,29 +124,6 @@ class Control:
             self._queue_octets -= _size(line)
             return line
         return self._framer.next_line()
-
-    def receive(self, seconds: float) -> None:
-        """Wait for input and frame it. Raises Silence after *seconds* without any, ControlLost at its end."""
-        self._framed(self._receive(seconds))
-
-    def _receive(self, seconds: float) -> bytes:
-        if self.lost:
-            return b""
-        if self._inbound is not None and self._inbound.ended:
-            return b""
-        try:
-            if _KERNEL_TIMEOUT:
-                if self._timeout != seconds:
-                    self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
-                    self._timeout = seconds
-            else:
-                self._connection.settimeout(seconds)
-            return self._connection.recv(_RECEIVE_OCTETS)
-        except (BlockingIOError, TimeoutError):
-            raise Silence from None
-        except OSError as error:
-            self.lost = True
-            raise ControlLost(str(error)) from None
 
     def _framed(self, octets: bytes) -> None:
         if not octets:
@@ -140,22 +139,25 @@ class Control:
             self.flush()
             self._send(answers)
 
-    # -- lines in, during a transfer -----------------------------------------------------------------
-
     def peek(self) -> bool:
         """Take in, without waiting, what has come; whether there was anything. Raises ControlLost."""
-        if self._inbound is not None and self._inbound.ended:
-            self.lost = True
-            raise ControlLost("the client closed the control connection")
-        try:
-            octets = self._connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
+        octets = self._read()
+        if octets is None:
             return False
+        self._framed(octets)
+        return True
+
+    def _read(self) -> bytes | None:
+        """What has come in; None if nothing has, b"" at the end. Raises ControlLost."""
+        if self.ended:
+            return b""
+        try:
+            return self._connection.recv(_RECEIVE_OCTETS, _NOW)
+        except (BlockingIOError, InterruptedError):
+            return None
         except OSError as error:
             self.lost = True
             raise ControlLost(str(error)) from None
-        self._framed(octets)
-        return True
 
     def framed_line(self) -> bytes | LineTooLong | None:
         """The next line that was framed and not put back; for looking at commands during a transfer."""
@@ -204,14 +206,17 @@ class Control:
         deadline = time.monotonic() + seconds
         complete = False
         while not complete:
-            try:
+            octets = self._read()
+            if octets is None:
                 # A client that sends octet by octet has no more time than any other.
-                octets = self._receive(max(deadline - time.monotonic(), 0.001))
-            except Silence:
-                raise HandshakeError(f"it was not complete after {seconds:g} seconds") from None
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._post.ready((self._connection.fileno(),), (), left):
+                    raise HandshakeError(f"it was not complete after {seconds:g} seconds")
+                continue
             if not octets:
                 self.lost = True
                 raise ControlLost("the client closed the control connection in the TLS handshake")
+            self._post.make_way()
             try:
                 complete = layer.handshake(octets)
             finally:
@@ -261,13 +266,13 @@ class Control:
         connection = self._connection
         try:
             if self._layer is not None:
-                connection.send(self._layer.close_notify(), socket.MSG_DONTWAIT)
+                connection.send(self._layer.close_notify(), _NOW)
             # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
             # is none, and the close alone is the end.
-            if connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+            if connection.recv(_RECEIVE_OCTETS, _NOW):
                 connection.shutdown(socket.SHUT_WR)
                 for _ in range(_DROPPED_AT_END):
-                    if not connection.recv(_RECEIVE_OCTETS, socket.MSG_DONTWAIT):
+                    if not connection.recv(_RECEIVE_OCTETS, _NOW):
                         break
         except OSError:
             pass  # gone, or nothing more to read: both are the end
@@ -277,9 +282,3 @@ class Control:
 def _size(line: bytes | LineTooLong) -> int:
     """Octets of *line* with its end, as the client sent it; what was too long was not kept."""
     return 2 if isinstance(line, LineTooLong) else len(line) + 2
-
-
-def _timeval(seconds: float) -> bytes:
-    whole = int(seconds)
-    # A time-out of zero would mean "none" to the kernel.
-    return struct.pack("@ll", whole, max(int((seconds - whole) * 1_000_000), 0 if whole else 1000))

@@ -1,8 +1,8 @@
 """Conversation: reads one client's commands, has them carried out, and answers in order.
 
-`run` works in a thread of its own for as long as the client is busy. Between two commands there is no stack
-to keep: after a short linger `run` returns True, and the caller parks the conversation until input comes or its
-deadline passes (DESIGN: idle sessions cost no thread).
+`run` carries out what has come in. Between two commands there is no stack to keep: `run` returns True, and the caller
+parks the conversation until more comes or its deadline passes (DESIGN: idle sessions cost no thread). Wherever it has
+to wait in between, it waits by the post of its services, which serves the other sessions meanwhile.
 
 During a transfer the thread is inside the data side, which looks at the control connection through `attend`.
 ABOR ends the transfer and is then answered itself, so the client reads 426 and 226 (RFC 959 §4.1.3); STAT and NOOP are
@@ -30,7 +30,7 @@ from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import LineTooLong
 
 from .commands import Context
-from .control import Control, ControlLost, Silence
+from .control import Control, ControlLost
 from .dispatch import VERBS, dispatch
 from .protection import Protection, Switch
 from .services import Services
@@ -56,7 +56,6 @@ class Conversation:
         "_deaf",
         "_due",
         "_greeted",
-        "_linger",
         "_login_from",
         "_reason",
         "_services",
@@ -75,12 +74,12 @@ class Conversation:
         self._services = services
         now = services.clock.monotonic()
         self.session = Session(number, peer, local, now)
-        self._control = Control(connection, services.policy.line_octets, services.policy.data_seconds)
+        policy = services.policy
+        self._control = Control(connection, policy.line_octets, policy.data_seconds, services.post)
         self._context = Context(self.session, services, self._announce, self._interrupted, self, VERBS)
         self._command_at = now
         self._login_from = now
-        self._linger = services.policy.linger_seconds
-        self._due = self.deadline
+        self._due = now + policy.login_seconds
         self._reason: CloseReason | None = None
         self._greeted = False
         self._deaf = False
@@ -98,9 +97,15 @@ class Conversation:
             pass  # whoever waits for the descriptor learns it from `attend`
         return -1 if self._deaf else self._control.fileno()
 
+    def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        return self._services.post.ready(reading, writing, seconds)
+
     @property
     def deadline(self) -> float:
         """Monotonic seconds at which a client that says nothing more is let go: the login's, else the idle time's."""
+        return self._due
+
+    def _deadline(self) -> float:
         session, policy = self.session, self._services.policy
         if session.user is None:
             return self._login_from + policy.login_seconds
@@ -108,29 +113,33 @@ class Conversation:
 
     # -- from the thread that works for this client ---------------------------------------------------
 
-    def run(self, *, crowded: bool = False) -> bool:
-        """Talk until the client falls silent (True: park me) or the session is over (False: it is closed).
+    def run(self) -> bool:
+        """Read once, and carry out what has come. True: park me until more comes; False: it is over and closed.
 
-        *crowded*: many sessions are busy, so that a thread is not to be kept for one that may be silent for long.
+        The first time the greeting is said, and nothing is read.
         """
-        policy = self._services.policy
-        self._linger = policy.crowded_linger_seconds if crowded else policy.linger_seconds
+        control = self._control
         try:
+            heard = not self._greeted
             open_ = self._greeted or self._open()
             while open_:
-                line = self._control.next_line()
-                if line is not None:
-                    self._answer(line)
-                    if self._context.closing is not None:
+                line = control.next_line()
+                if line is None:
+                    if heard and not control.ended:
+                        if self._services.clock.monotonic() < self._due:
+                            return True
+                        # What is no command, and there may be much of it, wins no time.
+                        self._say_goodbye(*self._overdue())
                         break
-                    if self._services.stopping.is_set():
-                        # What was being carried out when the stop began is answered; nothing more is begun.
-                        self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
-                        break
-                elif not self._listen():
-                    return True
-                if self._services.clock.monotonic() >= self._due:
-                    self._say_goodbye(*self._overdue())
+                    heard = True
+                    control.peek()
+                    continue
+                self._answer(line)
+                if self._context.closing is not None:
+                    break
+                if self._services.stopping.is_set():
+                    # What was being carried out when the stop began is answered; nothing more is begun.
+                    self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
                     break
         except ControlLost:
             self._context.closing = self._context.closing or self._reason or CloseReason.CLIENT
@@ -172,20 +181,11 @@ class Conversation:
         self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
         return True
 
-    def _listen(self) -> bool:
-        """Wait a little for input; False when there was none and the session may be parked."""
-        try:
-            self._control.receive(self._linger)
-        except Silence:
-            # One that is overdue stays with this thread, which says 421 at the end of the round.
-            return self._services.clock.monotonic() >= self._due
-        return True
-
     def _answer(self, line: bytes | LineTooLong) -> None:
         control = self._control
         if isinstance(line, LineTooLong):
             self._command_at = self._services.clock.monotonic()
-            self._due = self.deadline
+            self._due = self._deadline()
             control.say(_TOO_LONG)
             return
         if not line:
@@ -204,7 +204,7 @@ class Conversation:
         self._command_at = self._services.clock.monotonic()
         if logged_in and self.session.user is None:
             self._login_from = self._command_at  # REIN or USER: the next login has its own time
-        self._due = self.deadline
+        self._due = self._deadline()
         control.say(reply)
         if self._context.switch is not None:
             self._switch()

@@ -13,6 +13,7 @@ from homeport.accounts.providers import Accounts
 from homeport.data.address import Announcement, Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
+from homeport.data.post import Post, Unshared
 from homeport.data.throttle import Rates
 from homeport.events.bus import Bus
 from homeport.net.tls import Contexts
@@ -47,10 +48,6 @@ class Policy:
     """The most that SITE IDLE may ask for."""
     data_seconds: float = 30.0
     """For a data connection to be made, and for one that stalls."""
-    linger_seconds: float = 0.25
-    """How long a thread waits for the next command before the session is parked."""
-    crowded_linger_seconds: float = 0.01
-    """The same while many sessions are busy: a flood of clients must not cost a thread each."""
     login_tries: int = 4
     """Failed passwords until 421 (RFC 2577 §5)."""
     active_port: int = 0
@@ -88,6 +85,8 @@ class Services:
     owners: Owners = field(default_factory=Owners)
     rates: Rates = field(default_factory=Rates)
     """How fast transfers may be."""
+    post: Post = field(default_factory=Unshared)
+    """How the thread of a session waits, which others may need."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops: who waits for a delay waits on it."""
     resets: Resets = field(default_factory=lambda: Resets(time.monotonic))

@@ -46,6 +46,7 @@ def password(context: Context, secret: str) -> Reply:
     if delay is None:
         return _turned_away(context, name)
     if delay > 0:
+        services.post.give_way()
         services.stopping.wait(delay)
     names = _certificate_names(session)
     account = services.accounts.authenticate(Attempt(name, secret, address, session.host, names))

@@ -1,0 +1,81 @@
+"""SharedPost: which thread waits for all sessions, and how it is relieved of it.
+
+Leaders and followers. One thread holds the post: it waits for all sessions at once and carries out what they ask,
+itself, one after the other. A small command costs no hand-over between threads that way, and since only one thread
+runs, nobody contends for the interpreter's lock. But whoever holds the post must not wait for anything else while
+others need it. Three things see to that:
+
+* All waits of a session go through `ready`, which waits for the session's descriptors *and* for the selector of all
+  the others. If the others are first, the post is handed on to another thread, and this one only waits for its own.
+* Work that takes long by nature (a password hash, a handshake while others wait) calls `give_way` or `make_way` before.
+* What takes long by surprise (a disk that hangs) is seen by the deputy (`deputy.py`), who relieves the holder.
+
+A thread that was relieved finishes what it does as any other thread would, and then goes to the pool.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import get_ident
+
+from homeport.data.readiness import ready
+
+NOBODY = 0
+
+
+class SharedPost:
+    """A `data.post.Post` that the lobby fills. Until it does, nobody holds it, and nothing is shared."""
+
+    __slots__ = ("_hand_on", "_seconds_left", "_wanted", "holder", "selector")
+
+    def __init__(self) -> None:
+        self.holder = NOBODY
+        """The identity of the thread (`threading.get_ident`)."""
+        self.selector = -1
+        """A descriptor that is readable while a session or a listening socket has input; -1: there is none."""
+        self._hand_on: Callable[[], None] = _nothing
+        self._wanted: Callable[[], bool] = _never
+        self._seconds_left: Callable[[], float] = _forever
+
+    def open(
+        self, selector: int, hand_on: Callable[[], None], wanted: Callable[[], bool], seconds_left: Callable[[], float]
+    ) -> None:
+        """*wanted*: whether something waits for the holder already; *seconds_left*: until something is due."""
+        self.selector = selector
+        self._hand_on = hand_on
+        self._wanted = wanted
+        self._seconds_left = seconds_left
+
+    def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        if self.holder != get_ident():
+            return ready(reading, writing, seconds)
+        until = time.monotonic() + seconds
+        if self.selector >= 0 and not self._wanted():
+            found = ready((*reading, self.selector), writing, min(seconds, self._seconds_left()))
+            if self.selector in found:
+                found.remove(self.selector)
+            if found:
+                return found  # nobody is needed to wait for it any more; the others have their turn in a moment
+        self._hand_on()
+        return ready(reading, writing, until - time.monotonic())
+
+    def make_way(self) -> None:
+        if self.holder == get_ident() and (self.selector < 0 or self._wanted() or ready((self.selector,), (), 0.0)):
+            self._hand_on()
+
+    def give_way(self) -> None:
+        if self.holder == get_ident():
+            self._hand_on()
+
+
+def _nothing() -> None:
+    """Hands on nothing."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _forever() -> float:
+    return float("inf")
