@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from homeport.accounts.model import Permission
-from homeport.events.types import Change, TreeChanged
+from homeport.events.types import Change
 from homeport.protocol.command import ArgumentError
 from homeport.protocol.listing import parse_time
 from homeport.protocol.path import PathError, VirtualPath
 from homeport.protocol.reply import Code, Reply
+from homeport.session.changes import changed
 from homeport.session.commands import Context, Verb
 
 _IDLE_DIGITS = 9
@@ -52,27 +53,15 @@ def set_mode(context: Context, path: VirtualPath, bits: int) -> None:
     """Set permission bits, for SITE CHMOD and MFF UNIX.mode."""
     context.permit(Permission.SET_MODE, path)
     context.storage.set_mode(path, bits)
-    _changed(context, Change.MODE_SET, path)
+    changed(context, Change.MODE_SET, path)
 
 
 def set_modified(context: Context, path: VirtualPath, modified_ns: int) -> int:
     """Set the modification time, for SITE UTIME, MFMT and MFF Modify; the time that was really set."""
     context.permit(Permission.SET_TIME, path)
     kept = context.storage.set_modified(path, modified_ns)
-    _changed(context, Change.TIME_SET, path)
+    changed(context, Change.TIME_SET, path)
     return kept
-
-
-def _changed(context: Context, change: Change, path: VirtualPath) -> None:
-    context.services.events.publish(
-        TreeChanged(
-            at=context.services.clock.time(),
-            session=context.session.number,
-            user=context.user.name,
-            change=change,
-            path=path.text,
-        )
-    )
 
 
 def _utime(context: Context, argument: str) -> Reply:

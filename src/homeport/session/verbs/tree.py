@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from homeport.accounts.model import Permission
-from homeport.events.types import Change, TreeChanged
+from homeport.events.types import Change
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
+from homeport.session.changes import changed
 from homeport.session.commands import Context, Verb
 from homeport.session.refusal import PERMISSION_DENIED, Refusal
 from homeport.storage.base import AlreadyExists, Kind, NotADirectory, NotFound, Storage
@@ -42,21 +43,21 @@ def mkd(context: Context, path: VirtualPath) -> Reply:
     if path.is_root:
         raise AlreadyExists(path)
     context.storage.make_directory(path, 0o777 & ~context.session.umask)
-    _changed(context, Change.DIRECTORY_MADE, path)
+    changed(context, Change.DIRECTORY_MADE, path)
     return Reply(Code.PATH_CREATED, f"{path.quoted()} created")
 
 
 def rmd(context: Context, path: VirtualPath) -> Reply:
     """RMD: an empty directory, never the root."""
     context.storage.remove_directory(path)
-    _changed(context, Change.DIRECTORY_REMOVED, path)
+    changed(context, Change.DIRECTORY_REMOVED, path)
     return Reply(Code.FILE_ACTION_OK, f"{path} removed")
 
 
 def dele(context: Context, path: VirtualPath) -> Reply:
     """DELE: a file, or a link itself."""
     context.storage.remove_file(path)
-    _changed(context, Change.DELETED, path)
+    changed(context, Change.DELETED, path)
     return Reply(Code.FILE_ACTION_OK, f"{path} deleted")
 
 
@@ -81,16 +82,7 @@ def rnto(context: Context, target: VirtualPath) -> Reply:
     if target.starts_with(source) and target != source:
         raise Refusal(Code.NAME_NOT_ALLOWED, f"{source} cannot be moved into itself")
     storage.rename(source, target)
-    context.services.events.publish(
-        TreeChanged(
-            at=context.services.clock.time(),
-            session=context.session.number,
-            user=context.user.name,
-            change=Change.RENAMED,
-            path=source.text,
-            target=target.text,
-        )
-    )
+    changed(context, Change.RENAMED, source, target)
     return Reply(Code.FILE_ACTION_OK, f"{source} is now {target}")
 
 
@@ -116,18 +108,6 @@ def _exists(storage: Storage, path: VirtualPath) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _changed(context: Context, change: Change, path: VirtualPath) -> None:
-    context.services.events.publish(
-        TreeChanged(
-            at=context.services.clock.time(),
-            session=context.session.number,
-            user=context.user.name,
-            change=change,
-            path=path.text,
-        )
-    )
 
 
 VERBS = (
