@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeport.events.jsonlog import JsonLog, escape, octets, render
+from homeport.events.jsonlog import escape, octets, render
+from homeport.events.logfile import LogFile
 from homeport.events.types import Direction, Failed, LoggedIn, ServerStarted
 
 from .samples import AT, ONE_OF_EACH, PEER, transfer
@@ -70,7 +71,7 @@ def test_a_trace_stays_on_its_line() -> None:
 def test_a_path_is_appended_to_and_reopened(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
     path.write_bytes(b"{}\n")
-    with JsonLog(path) as log:
+    with LogFile(path, render) as log:
         log(transfer())
         path.rename(tmp_path / "events.json.1")
         log(transfer())
@@ -82,7 +83,7 @@ def test_a_path_is_appended_to_and_reopened(tmp_path: Path) -> None:
 
 def test_a_stream_stays_open() -> None:
     stream = io.BytesIO()
-    with JsonLog(stream) as log:
+    with LogFile(stream, render) as log:
         log.reopen()
         log(transfer())
     assert stream.getvalue() == render(transfer())

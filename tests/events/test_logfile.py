@@ -9,17 +9,22 @@ from pathlib import Path
 import pytest
 
 from homeport.events.logfile import LogFile
+from homeport.events.types import Event
+
+
+def nothing(_: Event) -> None:
+    """Of what is written here only the lines count."""
 
 
 def test_what_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        LogFile(tmp_path / "missing" / "log")
+        LogFile(tmp_path / "missing" / "log", nothing)
 
 
 def test_a_reopen_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
-    with LogFile(folder / "log") as log:
+    with LogFile(folder / "log", nothing) as log:
         folder.rename(tmp_path / "moved")
         with pytest.raises(FileNotFoundError):
             log.reopen()
@@ -29,7 +34,7 @@ def test_a_reopen_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
 
 def test_the_path_stays_when_the_directory_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with LogFile("log") as log:
+    with LogFile("log", nothing) as log:
         monkeypatch.chdir("/")
         log.reopen()
         log.append(b"x\n")
@@ -45,14 +50,14 @@ class ByHalves(io.BytesIO):
 
 def test_a_write_that_took_less_is_finished() -> None:
     stream = ByHalves()
-    LogFile(stream).append(b"a whole line\n")
+    LogFile(stream, nothing).append(b"a whole line\n")
     assert stream.getvalue() == b"a whole line\n"
 
 
 def test_lines_of_many_threads_and_a_reopen_are_all_whole(tmp_path: Path) -> None:
     path = tmp_path / "log"
     line = b"x" * 300 + b"\n"
-    with LogFile(path) as log:
+    with LogFile(path, nothing) as log:
 
         def fifty() -> None:
             for _ in range(50):

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeport.events.logfile import LogFile
 from homeport.events.types import Direction, Warned
-from homeport.events.xferlog import Xferlog, render
+from homeport.events.xferlog import render
 
 from .samples import AT, ONE_OF_EACH, transfer
 
@@ -78,7 +79,7 @@ def test_any_name_leaves_one_line_of_fourteen_fields(path: str, user: str) -> No
 
 
 def test_only_files_that_were_moved_are_written(tmp_path: Path) -> None:
-    with Xferlog(tmp_path / "xferlog") as log:
+    with LogFile(tmp_path / "xferlog", render) as log:
         for event in ONE_OF_EACH:
             log(event)
     lines = (tmp_path / "xferlog").read_text().splitlines()
@@ -87,7 +88,7 @@ def test_only_files_that_were_moved_are_written(tmp_path: Path) -> None:
 
 def test_a_file_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
     path = tmp_path / "xferlog"
-    with Xferlog(path) as log:
+    with LogFile(path, render) as log:
         log(transfer())
         path.rename(tmp_path / "xferlog.1")
         log.reopen()
@@ -97,5 +98,5 @@ def test_a_file_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
 
 def test_other_events_are_none_of_its_business() -> None:
     stream = io.BytesIO()
-    Xferlog(stream)(Warned(at=AT, text="x"))
+    LogFile(stream, render)(Warned(at=AT, text="x"))
     assert stream.getvalue() == b""

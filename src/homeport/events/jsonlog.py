@@ -1,4 +1,4 @@
-r"""JsonLog: each event as one JSON object on one line, for programs.
+r"""jsonlog: each event as one JSON object on one line, for programs.
 
 The first member is `event`, the type's name (`TransferEnded`); the others are the event's fields under their own
 names. `at` is a time in UTC with microseconds (RFC 3339). An address with its port is an object of `address` and
@@ -12,14 +12,11 @@ client had sent.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
-from typing import BinaryIO, Self
 
-from .logfile import LogFile
 from .types import Event
 
 _encode = json.JSONEncoder(separators=(", ", ": ")).encode
@@ -64,26 +61,3 @@ def _plain(value: object) -> object:
             return [_plain(one) for one in value]
         case _:
             return value
-
-
-class JsonLog:
-    """A subscriber of the bus. *target* is a path, or a binary stream that the caller keeps."""
-
-    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
-        self._file = LogFile(target)
-
-    def __call__(self, event: Event) -> None:
-        self._file.append(render(event))
-
-    def reopen(self) -> None:
-        """Go on in a new file of the same name, after logrotate moved the old one away."""
-        self._file.reopen()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

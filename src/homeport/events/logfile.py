@@ -1,10 +1,19 @@
-"""LogFile: a file of lines that many threads append to and that logrotate may move away."""
+"""LogFile: a subscriber of the bus that writes a line for each event to a file, which logrotate may move away.
+
+What the line says is the business of `jsonlog.py` and `xferlog.py`.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import BinaryIO, Self
+
+from .types import Event
+
+Render = Callable[[Event], bytes | None]
+"""From an event to its line, LF at its end and nowhere else; None for one that is not written down."""
 
 
 class LogFile:
@@ -14,7 +23,8 @@ class LogFile:
     stays open in `close` and is left alone by `reopen`.
     """
 
-    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
+    def __init__(self, target: str | os.PathLike[str] | BinaryIO, render: Render) -> None:
+        self._render = render
         self._lock = threading.Lock()
         self._path: str | None = None
         if isinstance(target, str | os.PathLike):
@@ -23,6 +33,11 @@ class LogFile:
             self._file: BinaryIO = _open(self._path)
         else:
             self._file = target
+
+    def __call__(self, event: Event) -> None:
+        line = self._render(event)
+        if line is not None:
+            self.append(line)
 
     def append(self, line: bytes) -> None:
         """Write *line*, which ends in LF and holds no other. OSError when the disk does not take it."""

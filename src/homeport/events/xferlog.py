@@ -1,4 +1,4 @@
-"""Xferlog: each file that was moved as one line in the format of wu-ftpd, which statistics programs read.
+"""xferlog: each file that was moved as one line in the format of wu-ftpd, which statistics programs read.
 
 xferlog(5): fourteen fields with one space between them.
 
@@ -14,11 +14,8 @@ sent them.
 
 from __future__ import annotations
 
-import os
 import time
-from typing import BinaryIO, Self
 
-from .logfile import LogFile
 from .types import Direction, Event, TransferEnded
 
 _FIRST_ESCAPED_OCTET = 0xDC80
@@ -26,9 +23,9 @@ _LAST_CONTROL_OCTET = 0xDC9F
 _LAST_ESCAPED_OCTET = 0xDCFF
 
 
-def render(event: TransferEnded) -> bytes | None:
-    """*event* as one line, LF at its end and nowhere else; None for a listing, which moved no file."""
-    if event.direction is Direction.LISTING:
+def render(event: Event) -> bytes | None:
+    """*event* as one line, LF at its end and nowhere else; None for what moved no file, as a listing."""
+    if not isinstance(event, TransferEnded) or event.direction is Direction.LISTING:
         return None
     fields = (
         time.asctime(time.localtime(event.at)),
@@ -63,29 +60,3 @@ def _stays(character: str) -> bool:
         # Below A0 it would be a control character to whoever reads the file as Latin-1.
         return number > _LAST_CONTROL_OCTET
     return character.isprintable() and character != " "
-
-
-class Xferlog:
-    """A subscriber of the bus. *target* is a path, or a binary stream that the caller keeps."""
-
-    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
-        self._file = LogFile(target)
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, TransferEnded):
-            line = render(event)
-            if line is not None:
-                self._file.append(line)
-
-    def reopen(self) -> None:
-        """Go on in a new file of the same name, after logrotate moved the old one away."""
-        self._file.reopen()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -23,10 +23,10 @@ from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAcco
 from homeport.data.address import Announcement, Rule, Rules
 from homeport.data.destination import PrivatePort
 from homeport.data.throttle import Pace, Rates
+from homeport.events import jsonlog, xferlog
 from homeport.events.bus import Bus
-from homeport.events.jsonlog import JsonLog
+from homeport.events.logfile import LogFile
 from homeport.events.types import Warned
-from homeport.events.xferlog import Xferlog
 from homeport.net.background import Patience
 from homeport.net.exchange import Endpoint
 from homeport.net.listener import text_of
@@ -49,7 +49,6 @@ from .outside import Adapters, Outside, fixed_address, open_outside
 from .post import SharedPost
 from .protection import contexts_of, tls_policy_of
 
-Log = JsonLog | Xferlog
 ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
 USERS_FILE = "users.sqlite"
@@ -246,13 +245,13 @@ def rates_of(config: Config, clock: Clock) -> Rates:
     )
 
 
-def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[Log, ...]:
-    logs: list[Log] = []
+def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[LogFile, ...]:
+    logs: list[LogFile] = []
     try:
         if config.log.json_file is not None:
-            logs.append(undo.enter_context(JsonLog(config.log.json_file)))
+            logs.append(undo.enter_context(LogFile(config.log.json_file, jsonlog.render)))
         if config.log.xferlog_file is not None:
-            logs.append(undo.enter_context(Xferlog(config.log.xferlog_file)))
+            logs.append(undo.enter_context(LogFile(config.log.xferlog_file, xferlog.render)))
     except OSError as error:
         raise StartError(f"The log file {error.filename} cannot be opened: {error.strerror}.") from error
     for log in logs:
@@ -263,7 +262,7 @@ def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[Log, ...]:
     return tuple(logs)
 
 
-def _reopen(logs: Sequence[Log]) -> None:
+def _reopen(logs: Sequence[LogFile]) -> None:
     for log in logs:
         log.reopen()
 
