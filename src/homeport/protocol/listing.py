@@ -6,10 +6,13 @@ the name and none elsewhere. All times are UTC in the Gregorian calendar.
 
 A line ends at its LF, so no line can carry a name that holds one; listings leave such names out. If one
 comes here all the same its LF becomes "?" rather than a forged line.
+
+What the lines of many entries have in common is a Template (`template.py`), here made once for each class of entries.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -17,6 +20,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from .command import ArgumentError
+from .template import Field, Template
 
 _NANOSECONDS = 1_000_000_000
 _DAY = 86_400
@@ -130,27 +134,49 @@ def mode_text(mode: int) -> str:
     return user + group + others
 
 
+@lru_cache(maxsize=1024)
+def list_template(kind: str, mode: int, owner: str, group: str) -> Template:
+    """The lines of LIST of entries of one class that are no links. *kind* is the name of their Kind.
+
+    Spaces in an owner's name become underscores: clients count columns.
+    """
+    return _list_template(_LETTERS.get(kind, _OTHER_LETTER) + mode_text(mode), owner, group)
+
+
+@lru_cache(maxsize=64)
+def _link_template(owner: str, group: str) -> Template:
+    return _list_template("lrwxrwxrwx", owner, group)
+
+
+def _list_template(mode: str, owner: str, group: str) -> Template:
+    owner, group = owner.replace(" ", "_"), group.replace(" ", "_")
+    return Template(
+        f"{mode} ", Field.LINKS_COLUMN, f" {owner:8} {group:8} ", Field.SIZE_COLUMN, " ", Field.WHEN, " ", Field.NAME
+    )
+
+
 def list_text(entry: Listed, owner: str, group: str, now: float, pathname: str | None = None) -> str:
     """One line of LIST without its end. *owner* and *group* are names or numbers, *now* seconds since 1970.
 
-    *pathname* stands in the place of the entry's name where a client asked for one. Spaces in an owner's name become
-    underscores: clients count columns.
+    *pathname* stands in the place of the entry's name where a client asked for one.
     """
     seconds = entry.modified_ns // _NANOSECONDS
     day = min(max(seconds // _DAY, _FIRST_DAY), _LAST_DAY)
     _, month_day, with_year = _dates(day)
     recent = now - HALF_YEAR < seconds <= now
     when = f"{month_day} {_CLOCK[seconds % _DAY // 60]}" if recent else with_year
-    if " " in owner or " " in group:
-        owner, group = owner.replace(" ", "_"), group.replace(" ", "_")
     name = entry.name if pathname is None else pathname
     if entry.target is None:
-        mode = _LETTERS.get(entry.kind.name, _OTHER_LETTER) + mode_text(entry.mode)
+        template = list_template(entry.kind.name, entry.mode, owner, group)
     else:
-        mode = "lrwxrwxrwx"
+        template = _link_template(owner, group)
         name = f"{name} -> {entry.target}"
-    line = f"{mode} {entry.links:3} {owner:8} {group:8} {entry.size:12} {when} {name}"
-    return line.replace("\n", "?") if "\n" in line else line
+    return template.text({"links": entry.links, "size": entry.size, "when": when, "name": name})
+
+
+def recent(now: float) -> tuple[int, int]:
+    """After which second, and until which, a line of LIST shows the time of day; the year before and behind."""
+    return math.floor(now - HALF_YEAR), math.floor(now)
 
 
 def list_line(entry: Listed, owner: str, group: str, now: float, pathname: str | None = None) -> bytes:
@@ -158,8 +184,13 @@ def list_line(entry: Listed, owner: str, group: str, now: float, pathname: str |
     return (list_text(entry, owner, group, now, pathname) + "\r\n").encode("utf-8", "surrogateescape")
 
 
+def name_template(prefix: str = "") -> Template:
+    """The lines of NLST: pathnames that the client can use as they are (RFC 1123 §4.1.2.7)."""
+    return Template(prefix, Field.NAME)
+
+
 def name_line(pathname: str) -> bytes:
-    """One line of NLST: a pathname that the client can use as it is (RFC 1123 §4.1.2.7)."""
+    """One line of NLST."""
     if "\n" in pathname:
         pathname = pathname.replace("\n", "?")
     return (pathname + "\r\n").encode("utf-8", "surrogateescape")
@@ -184,6 +215,9 @@ not be guessed (§7.5.6, §7.5.8).
 """
 DEFAULT_FACTS: Final = ("type", "size", "modify", "perm", "unique", "UNIX.mode")
 """What is sent until OPTS MLST selects. Names and numbers of owners only come when they are asked for."""
+
+_CLASSES = 500
+"""Templates that are kept; a directory may have as many owners as it has entries."""
 
 _BY_NAME = {name.lower(): name for name in FACTS}
 _OPTIONS = re.compile(rf"(?:[{_RCHAR}]+;)*")
@@ -253,12 +287,10 @@ class FactLines:
     """Writes the lines of one MLST or MLSD. Made once for a selection of facts, asked for every entry.
 
     *owner* and *group* turn numbers into names; without them, and where a name is no token, UNIX.owner and UNIX.group
-    are numbers too. *digits* are the decimal places of `modify`.
+    are numbers too.
     """
 
-    __slots__ = (
-        "_digits", "_group", "_mode", "_modify", "_owner", "_owners", "_perm", "_size", "_unique", "shows_type",
-    )  # fmt: skip
+    __slots__ = ("_facts", "_group", "_modify", "_owner", "_templates", "shows_type")
 
     shows_type: bool
     """Whether the type is sent; where it is not, there must be no cdir and pdir entries (RFC 3659 §7.5.1.2)."""
@@ -267,21 +299,15 @@ class FactLines:
         self,
         selected: Iterable[str],
         *,
-        digits: int = 0,
         owner: Callable[[int], str] = str,
         group: Callable[[int], str] = str,
     ) -> None:
-        facts = frozenset(_in_order(selected))
-        self.shows_type = "type" in facts
-        self._size = "size" in facts
-        self._modify = "modify" in facts
-        self._perm = "perm" in facts
-        self._unique = "unique" in facts
-        self._mode = "UNIX.mode" in facts
-        self._owners = facts & {"UNIX.owner", "UNIX.group", "UNIX.uid", "UNIX.gid"}
-        self._digits = digits
+        self._facts = _in_order(selected)
+        self.shows_type = "type" in self._facts
+        self._modify = "modify" in self._facts
         self._owner = owner
         self._group = group
+        self._templates: dict[tuple[object, ...], Template] = {}
 
     def entry(self, entry: Listed, kind: str, permissions: str, pathname: str | None = None) -> str:
         """The facts of *entry*, a space, and its name or *pathname*, as MLST shows it behind one more space.
@@ -289,37 +315,61 @@ class FactLines:
         *kind* is the value of the type fact: file, dir, cdir, pdir or an OS type (RFC 3659 §7.5.1). Facts that do not
         apply, such as the size of a directory, are left out (§7.2).
         """
-        facts = f"type={kind};" if self.shows_type else ""
-        if self._size and not kind.endswith("dir"):
-            facts += f"size={entry.size};"
-        if self._modify and (time := time_value(entry.modified_ns, self._digits)) is not None:
-            facts += f"modify={time};"
-        if self._perm:
-            facts += f"perm={permissions};"
-        if self._unique:
-            facts += f"unique={entry.unique};"
-        if self._mode:
-            facts += f"UNIX.mode={entry.mode:04o};"
-        if self._owners:
-            facts += self._owner_facts(entry)
-        line = f"{facts} {entry.name if pathname is None else pathname}"
-        return line.replace("\n", "?") if "\n" in line else line
+        modified = time_value(entry.modified_ns) if self._modify else ""
+        return self.template(entry, kind, permissions, dated=modified is not None).text(
+            {
+                "size": entry.size,
+                "modified": modified,
+                "unique": entry.unique,
+                "name": entry.name if pathname is None else pathname,
+            }
+        )
 
     def line(self, entry: Listed, kind: str, permissions: str, pathname: str | None = None) -> bytes:
         """One line of MLSD as it goes over the data connection."""
         return (self.entry(entry, kind, permissions, pathname) + "\r\n").encode("utf-8", "surrogateescape")
 
-    def _owner_facts(self, entry: Listed) -> str:
-        facts = ""
-        if "UNIX.owner" in self._owners:
-            facts += f"UNIX.owner={_token(self._owner(entry.owner), entry.owner)};"
-        if "UNIX.group" in self._owners:
-            facts += f"UNIX.group={_token(self._group(entry.group), entry.group)};"
-        if "UNIX.uid" in self._owners:
-            facts += f"UNIX.uid={entry.owner};"
-        if "UNIX.gid" in self._owners:
-            facts += f"UNIX.gid={entry.group};"
-        return facts
+    def template(self, entry: Listed, kind: str, permissions: str, *, dated: bool = True) -> Template:
+        """The line of all entries with the mode, owner and group of *entry*, with that *kind* and *permissions*.
+
+        Without *dated* it has no modify fact: that of a year that has not four digits cannot be told.
+        """
+        key = (kind, entry.mode, entry.owner, entry.group, permissions, dated)
+        template = self._templates.get(key)
+        if template is None:
+            if len(self._templates) >= _CLASSES:
+                self._templates.clear()
+            facts = [self._fact(name, entry, kind, permissions) for name in self._facts if dated or name != "modify"]
+            parts = (part for fact in facts for part in fact)
+            template = self._templates[key] = Template(*parts, " ", Field.NAME)
+        return template
+
+    def _fact(self, name: str, entry: Listed, kind: str, permissions: str) -> tuple[str | Field, ...]:
+        value: str | Field
+        match name:
+            case "type":
+                value = kind
+            case "size":
+                if kind.endswith("dir"):
+                    return ()
+                value = Field.SIZE
+            case "modify":
+                value = Field.MODIFIED
+            case "perm":
+                value = permissions
+            case "unique":
+                value = Field.UNIQUE
+            case "UNIX.mode":
+                value = f"{entry.mode:04o}"
+            case "UNIX.owner":
+                value = _token(self._owner(entry.owner), entry.owner)
+            case "UNIX.group":
+                value = _token(self._group(entry.group), entry.group)
+            case "UNIX.uid":
+                value = str(entry.owner)
+            case _:
+                value = str(entry.group)
+        return f"{name}=", value, ";"
 
 
 def _token(name: str, number: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from homeport.accounts.model import Permission
 from homeport.protocol.listing import FactLines, directory_permissions, file_permissions
 from homeport.protocol.path import VirtualPath
+from homeport.protocol.template import Template
 from homeport.storage.base import Entry, Kind, StorageError
 
 from .commands import Context
@@ -19,9 +20,13 @@ _DIRECTORY_RIGHTS = frozenset(
 
 
 class Describer:
-    """Lines for the entries of the directory `parent`."""
+    """Lines for the entries of the directory `parent`. It is a Form, so that a storage may write them itself."""
 
     __slots__ = ("_context", "_lines", "_parent", "_perms", "_rights", "_same_rights", "_wants_perm", "_writable")
+
+    names_only = False
+    recent = (0, 0)
+    """No line of facts has a WHEN."""
 
     def __init__(self, context: Context, parent: VirtualPath) -> None:
         owners, user = context.services.owners, context.user
@@ -46,26 +51,44 @@ class Describer:
 
     def line(self, entry: Entry) -> bytes:
         """One line of MLSD; its name is bare (RFC 3659 §7.3.1)."""
-        return self._lines.line(
-            entry, _kind(entry), self._perm(entry, self._parent.child(entry.name)) if self._wants_perm else ""
-        )
+        return self._lines.line(entry, _kind(entry), self._perm(entry, None) if self._wants_perm else "")
+
+    def template(self, entry: Entry) -> Template | None:
+        """The line of all entries like *entry*; None where each must be looked at, or has rights of its own."""
+        if not self._wants_perm:
+            return self._lines.template(entry, _kind(entry), "")
+        if not self._same_rights:
+            return None
+        may = self._context.storage.may(entry)
+        if entry.kind is not Kind.DIRECTORY:
+            return self._lines.template(entry, _kind(entry), self._file(self._rights, may))
+        if self._writable and Permission.REMOVE_DIRECTORY in self._rights:
+            return None  # whether it can be removed depends on what is in it
+        perm = self._directory(self._rights, may, removable=self._writable, empty=False)
+        return self._lines.template(entry, _kind(entry), perm)
 
     def text(self, entry: Entry, path: VirtualPath) -> str:
         """The entry line of MLST, its name the fully qualified path (RFC 3659 §7.3.1)."""
         return self._lines.entry(entry, _kind(entry), self._perm(entry, path) if self._wants_perm else "", path.text)
 
-    def _perm(self, entry: Entry, path: VirtualPath) -> str:
-        rights = self._rights if self._same_rights else self._context.rights(path)
+    def _perm(self, entry: Entry, path: VirtualPath | None) -> str:
+        """*path* is that of *entry*; None for a child of the directory, which is not worked out for nothing."""
         may = self._context.storage.may(entry)
-        if entry.kind is Kind.DIRECTORY:
-            return self._directory(entry, path, rights, may)
-        if not self._same_rights:
+        if self._same_rights and entry.kind is not Kind.DIRECTORY:
+            # Few combinations fill a listing.
+            perm = self._perms.get(may)
+            if perm is None:
+                perm = self._perms[may] = self._file(self._rights, may)
+            return perm
+        if path is None:
+            path = self._parent.child(entry.name)
+        rights = self._rights if self._same_rights else self._context.rights(path)
+        if entry.kind is not Kind.DIRECTORY:
             return self._file(rights, may)
-        # Few combinations fill a listing.
-        perm = self._perms.get(may)
-        if perm is None:
-            perm = self._perms[may] = self._file(rights, may)
-        return perm
+        removable = self._writable and not path.is_root
+        # Only what is empty can be removed; to look costs one open, so the cheap questions come first.
+        empty = removable and Permission.REMOVE_DIRECTORY in rights and self._empty(entry, path)
+        return self._directory(rights, may, removable=removable, empty=empty)
 
     def _file(self, rights: frozenset[Permission], may: tuple[bool, bool, bool]) -> str:
         readable, writable, _ = may
@@ -79,15 +102,13 @@ class Describer:
         )
 
     def _directory(
-        self, entry: Entry, path: VirtualPath, rights: frozenset[Permission], may: tuple[bool, bool, bool]
+        self, rights: frozenset[Permission], may: tuple[bool, bool, bool], *, removable: bool, empty: bool
     ) -> str:
         readable, writable, enterable = may
         inside = writable and enterable
-        removable = self._writable and not path.is_root
         return directory_permissions(
             create=inside and Permission.CREATE in rights,
-            # Only what is empty can be removed; to look costs one open, so the cheap questions come first.
-            delete=removable and Permission.REMOVE_DIRECTORY in rights and self._empty(entry, path),
+            delete=removable and empty and Permission.REMOVE_DIRECTORY in rights,
             enter=enterable and bool(rights),
             rename=removable and Permission.RENAME in rights,
             list_=readable and Permission.LIST in rights,

@@ -19,7 +19,7 @@ from homeport.accounts.model import Permission
 from homeport.protocol.argument import ListingRequest
 from homeport.protocol.path import PathError, VirtualPath
 from homeport.protocol.reply import Code
-from homeport.storage.base import Entry, Kind, NotFound, StorageError
+from homeport.storage.base import Entry, Form, Kind, LineScan, NotFound, StorageError
 
 from .commands import Context
 from .refusal import Refusal
@@ -57,12 +57,33 @@ class Selection:
         """Whether `path` itself is the one entry to list: a file, or a directory under -d."""
         return self.pattern is None and (self.entry.kind is not Kind.DIRECTORY or "d" in self.options)
 
+    @property
+    def prefix(self) -> str:
+        """What makes an entry's name usable from the working directory (RFC 1123 §4.1.2.7)."""
+        if not self.shown or self.shown == ".":
+            return ""
+        return self.shown if self.shown.endswith("/") else f"{self.shown}/"
+
     def items(self, context: Context) -> Iterator[Item]:
         """The entries in order. The directory is open when this returns, so errors come before 150."""
         if self.single:
             return iter((Item(self.shown or ".", self.entry),))
-        prefix = _prefix(self.shown)
-        entries = context.storage.scan(self.path)
+        return self._items(context, context.storage.scan(self.path))
+
+    def lines(self, context: Context, form: Form, line: Callable[[Item], bytes]) -> Iterator[bytes]:
+        """The lines of the items, some at a time: by *line*, or by the storage itself, as *form* has them."""
+        if self.single:
+            return map(line, self.items(context))
+        scan = context.storage.scan(self.path)
+        # A pattern, an order by time and a descent need the entries themselves.
+        if isinstance(scan, LineScan) and self.pattern is None and self.options.isdisjoint("Rt"):
+            lines = scan.lines(form, _SORTED, descending="r" in self.options)
+            if lines is not None:
+                return lines
+        return map(line, self._items(context, scan))
+
+    def _items(self, context: Context, entries: Iterator[Entry]) -> Iterator[Item]:
+        prefix = self.prefix
         if self.pattern is not None:
             match = _matcher(self.pattern)
             entries = (entry for entry in entries if match(entry.name))
@@ -134,13 +155,6 @@ def _parse(text: str, place: VirtualPath) -> VirtualPath:
         raise Refusal(Code.NAME_NOT_ALLOWED, str(error)) from None
 
 
-def _prefix(shown: str) -> str:
-    """What makes an entry's name usable from the working directory (RFC 1123 §4.1.2.7)."""
-    if not shown or shown == ".":
-        return ""
-    return shown if shown.endswith("/") else f"{shown}/"
-
-
 def _matcher(pattern: str) -> Callable[[str], object]:
     """Shell pattern; a leading dot must be matched by a dot, as in a shell."""
     match = re.compile(fnmatch.translate(pattern)).match
@@ -161,9 +175,10 @@ def _ordered(entries: Iterator[Entry], options: frozenset[str]) -> Iterator[Entr
     yield from entries
 
 
-def _name(entry: Entry) -> str:
-    return entry.name
+def _name(entry: Entry) -> bytes:
+    """By octets, as a storage sorts that writes the lines itself."""
+    return entry.name.encode("utf-8", "surrogateescape")
 
 
-def _newest(entry: Entry) -> tuple[int, str]:
-    return -entry.modified_ns, entry.name
+def _newest(entry: Entry) -> tuple[int, bytes]:
+    return -entry.modified_ns, _name(entry)

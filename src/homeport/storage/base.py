@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from homeport.protocol.path import VirtualPath
+from homeport.protocol.template import Template
 
 _CHUNK_OCTETS = 256 * 1024
 
@@ -119,6 +120,40 @@ class Entry:
     """Equal for all names of one object and for no others; a token (RFC 3659 §7.5.2), no raw inode."""
     target: str | None = None
     """Of a symbolic link: its text, as `ls -l` shows behind the arrow. All else is of what it points to."""
+
+
+class Form(Protocol):
+    """What the lines of one listing look like, for a scan that writes them itself."""
+
+    @property
+    def names_only(self) -> bool:
+        """Whether the lines hold nothing but names and texts that depend on the kind alone."""
+
+    @property
+    def recent(self) -> tuple[int, int]:
+        """The seconds since 1970 after which, and until which, WHEN shows the time of day."""
+
+    def template(self, entry: Entry) -> Template | None:
+        """The line of all entries of the same kind, mode, owner and group that are no links; None: each is a case."""
+
+    def line(self, entry: Entry) -> bytes:
+        """The line of *entry* with its end."""
+
+
+class LineScan(Iterator[Entry]):
+    """A scan that may be able to write the lines of a listing itself, without an Entry for each.
+
+    Only for a storage whose `may` asks for nothing but the mode, the owner and the group of an entry.
+    """
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def lines(self, form: Form, ordered: int = 0, *, descending: bool = False) -> Iterator[bytes] | None:
+        """The lines of all entries, some at a time; None if it cannot. To be asked before the first entry is taken.
+
+        The first *ordered* names of the directory come sorted by their octets. Octets as of `form.line` for each entry.
+        """
 
 
 class Access(Enum):

@@ -6,24 +6,26 @@ a million entries costs the memory of one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from homeport.accounts.model import Permission
 from homeport.data.transfer import Plan
 from homeport.events.types import Direction
 from homeport.protocol.argument import ListingRequest
-from homeport.protocol.listing import list_text, name_line
+from homeport.protocol.listing import list_line, list_template, list_text, name_line, name_template, recent
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
+from homeport.protocol.template import Template
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import Account, completed, exchange
 from homeport.session.facts import Describer
 from homeport.session.refusal import Refusal
 from homeport.session.selection import Item, Selection, select
-from homeport.storage.base import Kind
+from homeport.storage.base import Entry, Kind, LineScan
 
-_CHUNK_LINES = 500
-"""Lines a chunk: about 32 KiB of LIST."""
+_FIRST_OCTETS = 4 * 1024
+_CHUNK_OCTETS = 64 * 1024
+"""Of a chunk; the first is small, so that a client sees something at once."""
 
 
 def list_(context: Context, request: ListingRequest) -> Reply:
@@ -42,23 +44,22 @@ def nlst(context: Context, request: ListingRequest) -> Reply:
 
 def _send_long(context: Context, selection: Selection) -> Reply:
     line = long_lines(context, selection)
-    items = selection.items(context)
-    lines = (_group(line(item)) if item.entry is None else _octets(line(item)) for item in items)
+
+    def octets(item: Item) -> bytes:
+        # The head of a directory under -R is set off by an empty line, as `ls` does it.
+        head = "" if item.entry is not None else "\r\n"
+        return f"{head}{line(item)}\r\n".encode("utf-8", "surrogateescape")
+
+    lines = selection.lines(context, LongForm(context), octets)
     return _send(context, lines, selection.path, f"Sending the list of {selection.path}")
 
 
-def _octets(line: str) -> bytes:
-    return f"{line}\r\n".encode("utf-8", "surrogateescape")
-
-
-def _group(line: str) -> bytes:
-    """The head of a directory under -R, set off by an empty line as `ls` does."""
-    return b"\r\n" + _octets(line)
-
-
 def _send_names(context: Context, selection: Selection) -> Reply:
-    names = (name_line(item.name) for item in selection.items(context) if item.entry is not None)
-    return _send(context, names, selection.path, f"Sending the names in {selection.path}")
+    def octets(item: Item) -> bytes:
+        return b"" if item.entry is None else name_line(item.name)
+
+    lines = selection.lines(context, NameForm(selection.prefix), octets)
+    return _send(context, lines, selection.path, f"Sending the names in {selection.path}")
 
 
 def mlsd(context: Context, path: VirtualPath | None) -> Reply:
@@ -67,9 +68,11 @@ def mlsd(context: Context, path: VirtualPath | None) -> Reply:
     entry = context.storage.stat(where)
     if entry.kind is not Kind.DIRECTORY:
         raise Refusal(Code.BAD_ARGUMENT, f"{where} is not a directory; MLST describes it")
-    describe = Describer(context, where).line
-    entries = context.storage.scan(where)
-    lines = (describe(entry) for entry in entries if "\n" not in entry.name)
+    form = Describer(context, where)
+    scan = context.storage.scan(where)
+    lines = scan.lines(form) if isinstance(scan, LineScan) else None
+    if lines is None:
+        lines = (form.line(entry) for entry in scan if "\n" not in entry.name)
     # No name in the text of 150: it may hold visible ASCII only (RFC 3659 §7.2).
     return _send(context, lines, where, "Sending the facts")
 
@@ -80,16 +83,17 @@ def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, opening: 
     return completed(result, "Sent")
 
 
-def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines joined into chunks; a few first, so that a client sees something at once."""
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines joined into chunks."""
     chunk: list[bytes] = []
-    most = 50
+    octets, most = 0, _FIRST_OCTETS
     for line in lines:
         chunk.append(line)
-        if len(chunk) >= most:
+        octets += len(line)
+        if octets >= most:
             yield b"".join(chunk)
             chunk.clear()
-            most = _CHUNK_LINES
+            octets, most = 0, _CHUNK_OCTETS
     if chunk:
         yield b"".join(chunk)
 
@@ -111,6 +115,45 @@ def long_lines(context: Context, selection: Selection) -> Callable[[Item], str]:
         return list_text(entry, owners.user(entry.owner), owners.group(entry.group), now, shown)
 
     return line
+
+
+class LongForm:
+    """The Form of LIST in a directory: bare names, as in `ls -l dir`."""
+
+    __slots__ = ("_now", "_owners", "recent")
+
+    names_only = False
+
+    def __init__(self, context: Context) -> None:
+        self._owners = context.services.owners
+        self._now = context.services.clock.time()
+        self.recent = recent(self._now)
+
+    def template(self, entry: Entry) -> Template:
+        owners = self._owners
+        return list_template(entry.kind.name, entry.mode, owners.user(entry.owner), owners.group(entry.group))
+
+    def line(self, entry: Entry) -> bytes:
+        return list_line(entry, self._owners.user(entry.owner), self._owners.group(entry.group), self._now)
+
+
+class NameForm:
+    """The Form of NLST in a directory."""
+
+    __slots__ = ("_prefix",)
+
+    names_only = True
+    recent = (0, 0)
+    """No line of names has a WHEN."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def template(self, _entry: Entry) -> Template:
+        return name_template(self._prefix)
+
+    def line(self, entry: Entry) -> bytes:
+        return name_line(self._prefix + entry.name)
 
 
 VERBS = (
