@@ -7,9 +7,10 @@ PYTEST_ARGS ?=
 export PYTHON ?= python3
 
 BIN := .venv/bin
-SOURCES := src tests tools $(wildcard bench)
+SOURCES := src tests tools setup.py $(wildcard bench)
+BUILD := pyproject.toml setup.py src/homeport/storage/_lines.c tools/venv.sh
 
-.PHONY: serve test programs lint types tests conformance bench format lock clean
+.PHONY: serve test programs lint types tests conformance bench bench-scale format lock clean
 .DEFAULT_GOAL := test
 
 serve: .venv/run.stamp
@@ -35,6 +36,9 @@ conformance: tests
 bench: .venv/dev.stamp
 	$(BIN)/python bench/run.py
 
+bench-scale: .venv/dev.stamp
+	$(BIN)/python bench/scale.py
+
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
@@ -53,12 +57,13 @@ lock:
 clean:
 	rm -rf .venv .tools build dist bench/work .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/homeport.egg-info src/homeport/storage/_lines.*.so
 
-.venv/run.stamp: requirements.lock pyproject.toml tools/venv.sh
+.venv/run.stamp: requirements.lock $(BUILD)
 	tools/venv.sh requirements.lock
 	@touch $@
 
 # What the tests need includes all that the server needs.
-.venv/dev.stamp: requirements-dev.lock requirements.lock pyproject.toml tools/venv.sh
+.venv/dev.stamp: requirements-dev.lock requirements.lock $(BUILD)
 	tools/venv.sh requirements-dev.lock
 	@touch $@ .venv/run.stamp
