@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.advice.namespaces import available
 from tests.lab.clients import PASSWORD
+from tests.lab.namespaces import sweep
 from tests.lab.runs import ends_of, serving
 from tests.lab.scenarios import SCENARIOS
-from tests.lab.topology import sweep
 
 from homeport.advice.causes import Cause, Side
 from homeport.doctor.probe import Wishes, probe

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from tests.advice.namespaces import available
 
+from .namespaces import left, sweep
 from .runs import Table, run_all
 from .scenarios import Scenario
-from .topology import left, sweep
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,21 @@
 
     server --(192.168.50.0/24, 2001:db8:2::/64)-- router --(11.0.50.0/24, 2001:db8:f2::/64)-- outside
 
-It translates IPv4, and lets nothing of IPv6 in but what it was asked for. Everything is inside namespaces that are not
-connected to anything. Its outer address is a real one, because miniupnpd refuses addresses of documentation and private
-networks; in here it is nobody's.
+It translates IPv4, and lets nothing of IPv6 in but what it was asked for. Its outer address is a real one, because
+miniupnpd refuses addresses of documentation and private networks; in a namespace it is nobody's.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .topology import _NAMED, _enter, _ip, _numbers, _write
+from .namespaces import Interface, Namespaces
 
 SERVER, ROUTER, NEIGHBOUR = "192.168.50.20", "192.168.50.1", "192.168.50.77"
 SERVER_6, ROUTER_6 = "2001:db8:2::20", "2001:db8:2::1"
@@ -79,15 +76,14 @@ class RouterLab:
         """*carrier*: the router's own outer address is the provider's, and not public."""
         self._directory = directory
         self._wan = CARRIER_WAN if carrier else WAN
-        self._name = f"hplab{os.getpid()}-{next(_numbers)}-"
-        self._places = ("server", "router", "outside")
+        self._at = Namespaces()
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
             self._build()
         except BaseException:
-            self._remove()
+            self._at.take_down()
             raise
         return self
 
@@ -97,24 +93,11 @@ class RouterLab:
         try:
             self.stop()
         finally:
-            self._remove()
+            self._at.take_down()
 
-    @contextmanager
-    def inside_of(self, place: str) -> Iterator[None]:
+    def inside_of(self, place: str) -> AbstractContextManager[None]:
         """This thread is at *place* meanwhile, and stays there what it makes."""
-        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        try:
-            there = os.open(f"{_NAMED}/{self._name}{place}", os.O_RDONLY)
-            try:
-                _enter(there)
-                try:
-                    yield
-                finally:
-                    _enter(own)
-            finally:
-                os.close(there)
-        finally:
-            os.close(own)
+        return self._at.inside_of(place)
 
     def run(self, place: str, *arguments: str, given: str = "") -> str:
         """What a program prints there. AssertionError with its complaint if it fails."""
@@ -174,14 +157,12 @@ class RouterLab:
 
     def move(self, wan: str) -> None:
         """Give the router another outer address, as providers do at night."""
-        _ip(
-            [
-                f"addr del {self._wan}/24 dev wan",
-                f"addr add {wan}/24 dev wan",
-                f"route add default via {OUTSIDE}",
-            ],
-            f"{self._name}router",
+        commands = (
+            f"addr del {self._wan}/24 dev wan",
+            f"addr add {wan}/24 dev wan",
+            f"route add default via {OUTSIDE}",
         )
+        self._at.ip("router", commands)
         self._wan = wan
 
     def _answers(self) -> bool:
@@ -206,33 +187,23 @@ class RouterLab:
     # -- up and down -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        name = self._name
-        _ip([f"netns add {name}{place}" for place in self._places])
-        _ip([f"link add net netns {name}server type veth peer name lan netns {name}router"])
-        _ip([f"link add wan netns {name}router type veth peer name net netns {name}outside"])
-        for place in self._places:
-            with self.inside_of(place):
-                _write("net/ipv6/conf/all/accept_dad", "0")
-                _write("net/ipv6/conf/default/accept_dad", "0")
-                if place == "router":
-                    _write("net/ipv4/ip_forward", "1")
-                    _write("net/ipv6/conf/all/forwarding", "1")
-        carrier = self._wan == CARRIER_WAN
-        beyond = "100.65.0.1" if carrier else OUTSIDE
-        self._at("server", "net", f"{SERVER}/24", f"{SERVER_6}/64", f"{NEIGHBOUR}/24")
-        self._at("router", "lan", f"{ROUTER}/24", f"{ROUTER_6}/64")
-        self._at("router", "wan", f"{self._wan}/24", "2001:db8:f2::2/64")
-        self._at("outside", "net", f"{beyond}/24", "2001:db8:f2::1/64")
-        _ip([f"route add default via {ROUTER}", f"route add default via {ROUTER_6}"], f"{name}server")
-        _ip([f"route add default via {beyond}", "route add default via 2001:db8:f2::1"], f"{name}router")
-        _ip(["route add 2001:db8:2::/64 via 2001:db8:f2::2"], f"{name}outside")
-        self.run("router", "nft", "-f", "-", given=_RULES)
-
-    def _at(self, place: str, interface: str, *addresses: str) -> None:
-        commands = ["link set lo up"]
-        commands += [f"addr add {one} dev {interface}{' nodad' if ':' in one else ''}" for one in addresses]
-        _ip([*commands, f"link set {interface} up"], f"{self._name}{place}")
-
-    def _remove(self) -> None:
-        there: Sequence[str] = os.listdir(_NAMED) if os.path.isdir(_NAMED) else []
-        _ip([f"netns del {self._name}{place}" for place in self._places if f"{self._name}{place}" in there])
+        at = self._at
+        at.put_up(("server", "router", "outside"), ("router",))
+        at.cable("server", "net", "router", "lan")
+        at.cable("router", "wan", "outside", "net")
+        beyond = "100.65.0.1" if self._wan == CARRIER_WAN else OUTSIDE
+        at.configure(
+            "server",
+            Interface("net", (f"{SERVER}/24", f"{SERVER_6}/64", f"{NEIGHBOUR}/24"), (ROUTER, ROUTER_6)),
+        )
+        at.configure(
+            "router",
+            Interface("lan", (f"{ROUTER}/24", f"{ROUTER_6}/64")),
+            Interface("wan", (f"{self._wan}/24", "2001:db8:f2::2/64"), (beyond, "2001:db8:f2::1")),
+        )
+        at.configure(
+            "outside",
+            Interface("net", (f"{beyond}/24", "2001:db8:f2::1/64")),
+            more=["route add 2001:db8:2::/64 via 2001:db8:f2::2"],
+        )
+        at.rules("router", _RULES)

@@ -13,7 +13,8 @@ import pytest
 
 from . import topology
 from .layout import CLIENTS, SERVERS, Layout
-from .topology import Lab, left, sweep
+from .namespaces import left, sweep
+from .topology import Lab
 
 pytestmark = pytest.mark.usefixtures("lab_allowed")
 
