@@ -38,7 +38,9 @@ BLOCK = "bench:scale"
 PARTS = ("idle", "slow", "listing", "start")
 FORKING = ("vsftpd", "proftpd", "pure-ftpd")
 PORTS = 500
-"""The passive range of each server: Homeport keeps its listening sockets open, and descriptors are short here."""
+"""The passive range of a server: Homeport keeps its listening sockets open, and descriptors are short here."""
+PORTS_FORKING = 2600
+"""Likewise where they cost nothing; Pure-FTPd takes half as many users as it has ports."""
 SOURCES = 40
 """Addresses of loopback that the sessions come from."""
 SPARE = 200
@@ -154,8 +156,11 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def running(kind: str, suffix: str, root: Path, low: int) -> Iterator[Running]:
-    server = Running(f"{kind}-{suffix}", kind, root, BUILD, (low, low + PORTS - 1))
+def running(kind: str, suffix: str, root: Path, *, second: bool = False) -> Iterator[Running]:
+    """A server of its own for one part, with a passive range of its own if it is the *second* at the same time."""
+    ports = PORTS_FORKING if kind in FORKING else PORTS
+    low = 20000 + ports * second
+    server = Running(f"{kind}-{suffix}", kind, root, BUILD, (low, low + ports - 1))
     try:
         yield server
     finally:
@@ -200,7 +205,7 @@ def affordable(kind: str, options: argparse.Namespace, figures: Figures) -> tupl
 def multitude(kind: str, root: Path, options: argparse.Namespace, figures: Figures) -> None:
     """The rows of idle sessions and of slow transfers beside them."""
     idle, slow = affordable(kind, options, figures)
-    with running(kind, "alone", root, 20000) as alone, running(kind, "crowded", root, 20000 + PORTS) as crowded:
+    with running(kind, "alone", root) as alone, running(kind, "crowded", root, second=True) as crowded:
         meter = crowded.meter
         for server in (alone, crowded):
             warm(server)
@@ -310,7 +315,7 @@ def fetch_listing(port: int, verb: str, watch: Meter | None = None) -> tuple[Lis
 def listing(kind: str, root: Path, options: argparse.Namespace, figures: Figures) -> None:
     """Three times for the time and CPU; then once more for the memory, since looking at it costs some."""
     verb = "LIST" if kind == "vsftpd" else "MLSD"
-    with running(kind, "listing", root, 20000) as server:
+    with running(kind, "listing", root) as server:
         warm(server)
         resting = lowest(server.meter)
         taken, cpu = [], []
@@ -360,7 +365,7 @@ def starting(kind: str, root: Path, options: argparse.Namespace, figures: Figure
     """Each start is of the same configuration; the first, which fills the caches, is left out."""
     times = []
     for _ in range(options.rounds):
-        with running(kind, "start", root, 20000) as server:
+        with running(kind, "start", root) as server:
             server.end_tree()
             times.append(start_once(server))
     figures.put("start", kind, statistics.median(times), scale(statistics.median(times)))
