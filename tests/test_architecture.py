@@ -135,6 +135,7 @@ DANGERS: dict[str, set[str]] = {
         "storage.entries",
         "storage.local",
         "storage.own",
+        "storage.partials",
         "storage.upload",
         "storage.writer",
     },

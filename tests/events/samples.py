@@ -15,6 +15,7 @@ from homeport.events.types import (
     HandshakeFailed,
     LoggedIn,
     LoginFailed,
+    PartialsRemoved,
     PassivePortUnused,
     RouterMapped,
     ServerStarted,
@@ -134,6 +135,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
         at=AT, protocol="PCP", gateway="192.168.1.1", family=4, ports=((21, 21), (50000, 50000), (50001, 61001))
     ),
     ExternalAddressChanged(at=AT, address=None, before="11.0.50.20", origin=""),
+    PartialsRemoved(at=AT, directory="/srv/bob", files=3, octets=1_200_000_000, days=7),
     ServerStopping(at=AT, sessions=2),
     ServerStopped(at=AT),
 )

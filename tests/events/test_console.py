@@ -55,6 +55,7 @@ GOLDEN = """\
 14:03:07  the external address is 11.0.50.20 (told by the router, by PCP)
 14:03:07  the router 192.168.1.1 forwards 21, 50000, 50001 as 61001 (PCP)
 14:03:07  the external address is not known any more
+14:03:07  removed 3 kept uploads, 1.20 GB, older than 7 days, from /srv/bob
 14:03:07  stopping; 2 connected
 14:03:07  stopped
 """

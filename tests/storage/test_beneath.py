@@ -372,7 +372,7 @@ class TestRaces:
         self, request: pytest.FixtureRequest, tree: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[LocalStorage]:
         kernel = request.param == "openat2"
-        monkeypatch.setattr("homeport.storage.local.open_root", lambda octets: DescriptorRoot(octets, kernel=kernel))
+        monkeypatch.setattr("homeport.storage.closed.open_root", lambda octets: DescriptorRoot(octets, kernel=kernel))
         local = LocalStorage(str(tree))
         yield local
         local.close()

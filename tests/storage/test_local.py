@@ -77,7 +77,7 @@ class TestThroughOpenat2(StorageContract):
 class TestThroughTheWalk(StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-        monkeypatch.setattr("homeport.storage.local.open_root", walk_root)
+        monkeypatch.setattr("homeport.storage.closed.open_root", walk_root)
         local = LocalStorage(bytes(in_root(tmp_path)))
         yield local
         local.close()
@@ -101,7 +101,7 @@ class TestByPath(NamedUploads):
 
     @pytest.fixture
     def storage(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-        monkeypatch.setattr("homeport.storage.local.open_root", PathRoot)
+        monkeypatch.setattr("homeport.storage.closed.open_root", PathRoot)
         monkeypatch.setattr(upload, "_NAMELESS", 0)
         local = LocalStorage(str(in_root(tmp_path)))
         yield local

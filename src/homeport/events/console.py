@@ -36,6 +36,7 @@ from .types import (
     HandshakeFailed,
     LoggedIn,
     LoginFailed,
+    PartialsRemoved,
     PassivePortUnused,
     RouterMapped,
     ServerStarted,
@@ -154,6 +155,9 @@ def _server(event: Event) -> Sentence | None:
             return Sentence(f"the external address is {address} ({visible(origin)})", Tone.GOOD)
         case RouterMapped():
             return Sentence(_mapped(event), Tone.GOOD)
+        case PartialsRemoved(directory=directory, files=files, octets=octets, days=days):
+            what = f"{files} kept {'upload' if files == 1 else 'uploads'}, {size(octets)}, older than {days} days"
+            return Sentence(f"removed {what}, from {visible(directory)}", Tone.QUIET)
         case ServerStarted():
             return Sentence(_started(event), Tone.GOOD)
         case ServerStopping(sessions=sessions):

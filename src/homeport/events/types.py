@@ -63,6 +63,18 @@ class RouterMapped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartialsRemoved(Event):
+    """What was kept of uploads that broke off, and that nobody had gone on with for long, is gone."""
+
+    directory: str
+    """The home of the host that was looked through."""
+    files: int
+    octets: int
+    days: int
+    """So old they were at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Event):
     """An unexpected error. The client heard "451 ... (id)"; the trace is only here."""
 

@@ -27,7 +27,7 @@ from homeport.events import jsonlog, xferlog
 from homeport.events.bus import Bus
 from homeport.events.logfile import LogFile
 from homeport.events.types import Warned
-from homeport.net.background import Patience
+from homeport.net.background import Background, Patience
 from homeport.net.exchange import Endpoint
 from homeport.net.listener import text_of
 from homeport.net.renewal import Authority
@@ -46,11 +46,14 @@ from .introduced import Proxies
 from .listening import StartError, open_listeners
 from .operation import Parts
 from .outside import Adapters, Outside, fixed_address, open_outside
+from .partials import partial_sweep
 from .post import SharedPost
 from .protection import contexts_of, tls_policy_of
 
 ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
+_STOP_SECONDS = 2.0
+"""For what runs beside the sessions to end."""
 USERS_FILE = "users.sqlite"
 """The database of users in the state directory."""
 
@@ -87,7 +90,8 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             undo.callback(certification.close)
         post = SharedPost()
         passwords = Passwords(clock=timing.monotonic, before=post.give_way)
-        accounts = _open_accounts(config, undo, passwords, providers)
+        database = _open_database(config, undo)
+        accounts = _open_accounts(config, database, passwords, providers)
         sync = config.uploads.sync
         # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
         key = secrets.token_bytes(KEY_OCTETS)
@@ -103,6 +107,9 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             config, addresses, [*control_ports, *ports.ports], announcement, _ADAPTERS, events, timing, warn
         )
         undo.callback(outside.close)
+        sweeping = partial_sweep(config, database, shut, events, timing)
+        if sweeping is not None:
+            undo.callback(sweeping.stop, _STOP_SECONDS)
         services = Services(
             accounts=accounts,
             throttle=LoginThrottle(timing.monotonic),
@@ -140,7 +147,7 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             facts=lambda: _facts(config, policy, announcement.rules, outside),
             proxies=_proxies(config),
             certificates=certification.store if certification is not None else None,
-            begin=lambda: _begin(certification, outside),
+            begin=lambda: _begin(certification, outside, sweeping),
             reopen=lambda: _reopen(logs),
             close=undo.pop_all().close,
         )
@@ -186,7 +193,21 @@ def state_directory(path: str) -> str:
     return path
 
 
-def _open_accounts(config: Config, undo: ExitStack, passwords: Passwords, choose: ChooseProviders | None) -> Accounts:
+def _open_database(config: Config, undo: ExitStack) -> Database | None:
+    """The users of the state directory, if there is one."""
+    if config.server.state is None:
+        return None
+    try:
+        database = Database(os.path.join(state_directory(config.server.state), USERS_FILE))
+    except AccountError as error:
+        raise StartError(f"The user database cannot be used: {error}") from error
+    undo.callback(database.close)
+    return database
+
+
+def _open_accounts(
+    config: Config, database: Database | None, passwords: Passwords, choose: ChooseProviders | None
+) -> Accounts:
     """Those of the configuration, then those of the state directory, then everybody."""
     for name, home in [*((user.name, user.home) for user in config.users), ("anonymous", config.anonymous.home)]:
         if home is not None and not os.path.isdir(home):
@@ -194,13 +215,7 @@ def _open_accounts(config: Config, undo: ExitStack, passwords: Passwords, choose
     providers: list[Provider] = []
     if config.users:
         providers.append(StaticAccounts([(user.user(), user.password) for user in config.users], passwords))
-    if config.server.state is not None:
-        path = os.path.join(state_directory(config.server.state), USERS_FILE)
-        try:
-            database = Database(path)
-        except AccountError as error:
-            raise StartError(f"The user database cannot be used: {error}") from error
-        undo.callback(database.close)
+    if database is not None:
         providers.append(DatabaseAccounts(database, passwords))
     anonymous = config.anonymous.user()
     if anonymous is not None:
@@ -267,10 +282,12 @@ def _reopen(logs: Sequence[LogFile]) -> None:
         log.reopen()
 
 
-def _begin(certification: Certification | None, outside: Outside) -> None:
+def _begin(certification: Certification | None, outside: Outside, sweeping: Background | None) -> None:
     if certification is not None:
         certification.start()
     outside.start()
+    if sweeping is not None:
+        sweeping.start()
 
 
 def _proxies(config: Config) -> Proxies | None:

@@ -189,6 +189,12 @@ class UploadOptions(Section):
     partial: Literal["keep", "discard"] = Field(
         default="keep", description="What becomes of an upload that broke off: kept aside to be resumed, or gone."
     )
+    partial_days: int = Field(
+        default=7,
+        ge=0,
+        le=3650,
+        description="Days after which what was kept of an upload goes, if nobody has gone on with it; 0 is never.",
+    )
     sync: bool = Field(
         default=False,
         description="Wait until a file is on the disk before saying so: slower, but safe from power failures.",

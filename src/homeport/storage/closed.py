@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from .beneath import OBJECT, Directory, Place, Root
+from .beneath import OBJECT, Directory, Place, Root, open_root
 from .linux import How
 
 if sys.platform != "win32":
@@ -97,6 +97,17 @@ class ClosedRoot:
         """Where an open file really is. Where the system cannot tell that of a descriptor, its path is asked anew."""
         real = real_path(descriptor)
         return os.path.realpath(os.path.join(self._path, path)) if real is None else real
+
+
+def open_but_for(path: bytes, shut: Iterable[str | bytes]) -> Root:
+    """The root at *path*, but for the places *shut*. Raises OSError, EACCES if *path* itself lies in one of them."""
+    real = os.path.realpath(path)
+    places = [os.path.realpath(os.fsencode(place)) for place in shut]
+    if any(within(real, place) for place in places):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    inside = [place for place in places if within(place, real)]
+    root = open_root(path)
+    return ClosedRoot(root, path, inside) if inside else root
 
 
 def within(path: bytes, place: bytes) -> bool:

@@ -41,8 +41,8 @@ from .base import (
     Storage,
     Writer,
 )
-from .beneath import LIST, OBJECT, READ, Directory, Place, Root, open_root
-from .closed import ClosedRoot, real_path, within
+from .beneath import LIST, OBJECT, READ, Directory, Place, Root
+from .closed import open_but_for, real_path, within
 from .entries import KEY_OCTETS, Describer, LocalScan, text
 from .errors import Translating, translate
 from .identity import Identity
@@ -77,7 +77,7 @@ class LocalStorage(Storage):
         """
         octets = os.fsencode(root)
         with Translating(None):
-            self._root: Root = _open(octets, shut)
+            self._root: Root = open_but_for(octets, shut)
         self._describer = Describer(secrets.token_bytes(KEY_OCTETS) if key is None else key)
         self._identity = Identity.current()
         self._through_proc = _through_proc()
@@ -332,16 +332,6 @@ class LocalStorage(Storage):
             yield b"/proc/self/fd/%d" % descriptor if self._through_proc else descriptor, status
         finally:
             os.close(descriptor)
-
-
-def _open(octets: bytes, shut: Iterable[str | bytes]) -> Root:
-    real = os.path.realpath(octets)
-    places = [os.path.realpath(os.fsencode(place)) for place in shut]
-    if any(within(real, place) for place in places):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    inside = [place for place in places if within(place, real)]
-    root = open_root(octets)
-    return ClosedRoot(root, octets, inside) if inside else root
 
 
 @cache

@@ -58,6 +58,11 @@ def is_own(name: bytes) -> bool:
     return name.lower().startswith(_PREFIX)
 
 
+def is_partial(name: bytes) -> bool:
+    """Whether it is the name of kept partial data."""
+    return name.startswith((_PREFIX + b"partial-", _PREFIX + b"partial~"))
+
+
 def lock(descriptor: int) -> bool:
     """Take the lock of an open file until it is closed; False when somebody else has it."""
     if sys.platform != "win32":
