@@ -1,4 +1,7 @@
-"""The compiled scan writes what Python would: octet for octet, over whatever may lie in a directory."""
+"""The compiled scan writes what Python would: octet for octet, over whatever may lie in a directory.
+
+The first entry of each class comes from Python in any case, so there are always two of a kind.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from hypothesis import strategies as st
 
 from homeport.protocol.listing import (
     FACTS,
+    HALF_YEAR,
     FactLines,
     list_line,
     list_template,
@@ -36,6 +41,8 @@ from homeport.storage.local import LocalStorage
 needs_compiled = pytest.mark.skipif(native.compiled() is None, reason="the compiled scan is not there")
 NOW = 1_795_500_000.75
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+"""A file system that keeps the times of all years, where there is one."""
 
 
 @dataclass
@@ -136,6 +143,7 @@ MODES = st.one_of(st.sampled_from([0o644, 0o600]), st.integers(0, 0o7777))
 SECONDS = st.one_of(
     st.integers(int(NOW) - 40_000_000, int(NOW) + 1000),
     st.integers(-(2**33), 2**33),
+    st.sampled_from([-30_610_224_001, -30_610_224_000, 253_402_300_799, 253_402_300_800]),  # years of four digits
     st.integers(-(2**40), 2**40),
 )
 
@@ -215,15 +223,16 @@ FORMS = st.one_of(
 def test_compiled_and_pure_give_the_same_octets(
     made: dict[bytes, Made], form: Form, key: bytes, ordered: int, descending: bool
 ) -> None:
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as home:
         made.pop(b"first", None)
         for name, what in made.items():
-            try:
-                make(os.fsencode(home), name, what)
-            except OSError as error:
-                # A name that this file system does not take, or its bound of sizes or links.
-                if error.errno not in (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG, errno.EFBIG, errno.EEXIST):
-                    raise
+            for twin in (name, name + b"'"):  # the first of a class teaches, the second is filled in
+                try:
+                    make(os.fsencode(home), twin, what)
+                except OSError as error:
+                    # A name that this file system does not take, or its bound of sizes or links.
+                    if error.errno not in (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG, errno.EFBIG, errno.EEXIST):
+                        raise
         storage = LocalStorage(home, key=key)
         try:
             entries = list(storage.scan(ROOT))
@@ -243,18 +252,46 @@ def test_compiled_and_pure_give_the_same_octets(
 @given(seconds=st.integers(-30_610_224_000, 253_402_300_799), now=st.floats(-4e10, 3e11))
 def test_every_day_has_the_same_date(seconds: int, now: float) -> None:
     """Beyond what the file system here can keep: the calendar alone, through a file whose time is told."""
-    with tempfile.TemporaryDirectory() as home:
-        path = os.path.join(home, "f")
-        with open(path, "wb"):
-            os.utime(path, (0, seconds))
+    with tempfile.TemporaryDirectory(dir=MEMORY) as home:
+        for path in (os.path.join(home, "teaches"), os.path.join(home, "is filled in")):
+            with open(path, "wb"):
+                os.utime(path, (0, seconds))
         kept = os.stat(path).st_mtime_ns
         storage = LocalStorage(home)
         try:
             form = LongForm(now)
             assert written(storage, form) == described(storage, form)
-            assert written(storage, FactForm(("modify",))) == [f"modify={time_value(kept)}; f\r\n".encode()]
+            assert f"modify={time_value(kept)}; is filled in\r\n".encode() in written(storage, FactForm(("modify",)))
         finally:
             storage.close()
+
+
+@needs_compiled
+def test_the_turns_of_months_in_all_centuries() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as home:
+        for year in range(1000, 10_000, 50):
+            for month, day in ((1, 1), (2, 28), (3, 1), (12, 31)):
+                noon = datetime(year, month, day, 12, tzinfo=UTC)
+                for seconds in (noon.timestamp(), noon.timestamp() + 86_400):
+                    path = os.path.join(home, f"{year}-{month}-{day}-{seconds}")
+                    with open(path, "wb"):
+                        os.utime(path, (0, seconds))
+        storage = LocalStorage(home)
+        try:
+            assert written(storage, LongForm()) == described(storage, LongForm())
+            assert written(storage, FactForm(("modify",))) == described(storage, FactForm(("modify",)))
+        finally:
+            storage.close()
+
+
+@needs_compiled
+@pytest.mark.parametrize("now", [NOW, float(int(NOW))])
+@pytest.mark.parametrize("age", [-1, 0, 1, HALF_YEAR - 1, HALF_YEAR, HALF_YEAR + 1])
+def test_the_bounds_of_what_is_recent(root: Path, storage: LocalStorage, now: float, age: int) -> None:
+    for name in ("teaches", "is filled in"):
+        (root / name).touch()
+        os.utime(root / name, (0, int(now) - age))
+    assert written(storage, LongForm(now)) == described(storage, LongForm(now))
 
 
 # -- what is handed back --------------------------------------------------------------------------------------------
@@ -272,9 +309,12 @@ def test_a_class_is_taught_once(root: Path, storage: LocalStorage) -> None:
 
 @needs_compiled
 def test_more_classes_than_are_kept(root: Path, storage: LocalStorage) -> None:
-    for mode in range(0o1000):
-        (root / f"{mode}").touch()
-        (root / f"{mode}").chmod(mode)
+    for number in range(0o1000):
+        (root / f"{number}").touch(number)
+        if IS_ROOT:
+            for name, owner, group in (("owner", number, 7), ("group", 7, number)):
+                (root / f"{name} {number}").touch()
+                os.chown(root / f"{name} {number}", owner, group)
     assert sorted(written(storage, FactForm())) == sorted(described(storage, FactForm()))
 
 

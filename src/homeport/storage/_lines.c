@@ -1,9 +1,9 @@
 /* Lines: the entries of an open directory, written as lines of a listing with the interpreter's lock given away.
  *
  * Deliberately dumb. What a line looks like is told from outside: entries of one class (mode, owner and group) share
- * a template of texts and fields, and `teach` brings it. Whatever is not an everyday file of a class that was taught is
- * not judged here but handed back by its name: a link, a name with a line feed, a name that could be one of the
- * storage's own, a time whose year has not four digits. `entries.py` decides about those. So rights, owners' names and
+ * a template of texts and fields, and `teach` brings it. Whatever is not an everyday entry of a class that was taught is
+ * not judged here but handed back by its name: a link, because nobody teaches links; a name with a line feed; a name
+ * that could be one of the storage's own; a time whose year has not four digits. `entries.py` decides about those. So rights, owners' names and
  * the choice of facts are nowhere in this file.
  *
  *     lines = Lines(descriptor, key, names_only, after, until)
@@ -367,7 +367,7 @@ static int fill(Lines *self, size_t most)
         long long owner = self->names_only ? 0 : (long long)status.st_uid;
         long long group = self->names_only ? 0 : (long long)status.st_gid;
         const struct template *known = *class_of(self, mode, owner, group);
-        if (!known || known->mode != mode || known->owner != owner || known->group != group || S_ISLNK(mode)
+        if (!known || known->mode != mode || known->owner != owner || known->group != group
             || (name[0] == '.' && (name[1] == 'h' || name[1] == 'H')) || strchr(name, '\n')
             || status.st_mtime < FIRST_SECOND || status.st_mtime > LAST_SECOND
             || status.st_size < 0 || (long long)status.st_dev < 0) {
