@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ import homeport
     ],
 )
 def test_one_sentence_names_the_argument(tmp_path: Path, arguments: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(sentence)) as caught:
         homeport.Server(tmp_path, **arguments)  # type: ignore[arg-type] # that is the point
     text = str(caught.value)
     assert text.startswith(sentence)

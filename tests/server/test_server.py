@@ -24,6 +24,7 @@ from homeport.events.types import (
     SessionClosed,
     SessionRefused,
     StrangerRefused,
+    TransferEnded,
 )
 
 from .fakes import wait_for
@@ -200,7 +201,9 @@ def _accepts(server: homeport.Server) -> bool:
 
 
 def test_the_end_of_the_drain_aborts_an_upload_and_leaves_no_half_file(tmp_path: Path) -> None:
+    events: list[Event] = []
     server = homeport.Server(tmp_path, user="bob", password="secret").start()
+    server.subscribe(events.append)
     client = login(server, "bob", "secret")
     data = client.transfercmd("STOR half")
     data.sendall(b"x" * 1000)
@@ -209,10 +212,37 @@ def test_the_end_of_the_drain_aborts_an_upload_and_leaves_no_half_file(tmp_path:
     assert server.stop(0.1)
     assert time.monotonic() - begin < 3
     assert not (tmp_path / "half").exists()
-    with pytest.raises(ftplib.error_temp, match="426"):
+    with pytest.raises(ftplib.error_temp, match="bytes: the server is stopping"):
         client.voidresp()
     data.close()
     client.close()
+    assert [event.error for event in events if isinstance(event, TransferEnded)] == ["the server is stopping"]
+
+
+def test_a_session_that_is_ended_in_the_middle_of_a_transfer_says_who_did_it(tmp_path: Path) -> None:
+    events: list[Event] = []
+    with homeport.Server(tmp_path, user="bob", password="secret") as server:
+        server.subscribe(events.append)
+        client = login(server, "bob", "secret")
+        data = client.transfercmd("STOR half")
+        data.sendall(b"x" * 1000)
+        wait_for(lambda: server.sessions[0].activity)
+        assert server.end_session(server.sessions[0].number)
+        with pytest.raises(ftplib.error_temp, match="bytes: the server has ended the session"):
+            client.voidresp()
+        data.close()
+        client.close()
+        # And a client that leaves has done so itself.
+        client = login(server, "bob", "secret")
+        data = client.transfercmd("STOR half")
+        data.sendall(b"x" * 1000)
+        wait_for(lambda: any(view.activity for view in server.sessions))
+        client.close()
+        wait_for(lambda: len([event for event in events if isinstance(event, TransferEnded)]) == 2)
+        data.close()
+    assert [event.error for event in events if isinstance(event, TransferEnded)] == [
+        "the server has ended the session", "control connection lost",
+    ]  # fmt: skip
 
 
 def test_leaving_the_block_by_an_error_does_not_wait_for_transfers(tmp_path: Path) -> None:

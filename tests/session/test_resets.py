@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from homeport.events.types import ControlConnectionsCut
-from homeport.net.ending import was_reset
+from homeport.net.ending import is_there, was_reset
 from homeport.session.resets import MOST_NETWORKS, Resets
 
 from .harness import HOST, Harness
@@ -102,5 +102,7 @@ def test_what_is_no_connection_of_tcp_was_not_reset() -> None:
     one, other = socket.socketpair()
     with one, other:
         assert not was_reset(one.fileno())
+        assert is_there(one.fileno()) is None
         assert one.fileno() >= 0
     assert not was_reset(-1)
+    assert is_there(-1) is None

@@ -18,6 +18,7 @@ from homeport.data.throttle import ThrottledStream
 from homeport.data.tlsstream import Truncated
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
+from homeport.net.ending import is_there
 from homeport.protocol.argument import HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.storage.base import InputOutputError, StorageError, Writer
@@ -154,20 +155,35 @@ def _count(context: Context, plan: Plan, account: Account, result: Result, *, pa
             binary=plan.codec is None,
             passive=passive,
             appended=account.appended,
-            error=None if result.outcome is Outcome.COMPLETE else _why(result),
+            error=None if result.outcome is Outcome.COMPLETE else _why(context, result),
         )
     )
 
 
-def _why(result: Result) -> str:
+def _why(context: Context, result: Result) -> str:
+    ended = _ended_here(context, result)
+    if ended is not None:
+        return ended
     return result.outcome.value if result.error is None else f"{result.outcome.value}: {result.error}"
+
+
+def _ended_here(context: Context, result: Result) -> str | None:
+    """Why a transfer lost its control connection, if not by the client, who is still there: the session was ended."""
+    if result.outcome is not Outcome.CONTROL_LOST:
+        return None
+    stopping = context.services.stopping.is_set()
+    there = is_there(context.watch.fileno())
+    if there or (there is None and stopping):
+        return "the server is stopping" if stopping else "the server has ended the session"
+    return None
 
 
 def _refusal(context: Context, result: Result) -> Refusal:
     moved = f"after {result.octets} bytes"
     match result.outcome:
         case Outcome.ABORTED | Outcome.CONTROL_LOST:
-            return Refusal(Code.TRANSFER_ABORTED, f"Transfer aborted {moved}")
+            ended = _ended_here(context, result)
+            return Refusal(Code.TRANSFER_ABORTED, f"Transfer aborted {moved}{f': {ended}' if ended else ''}")
         case Outcome.LOST if isinstance(result.error, Truncated):
             # D-15: a FIN alone could be anybody's.
             return Refusal(
