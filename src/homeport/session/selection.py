@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from homeport.accounts.model import Permission
 from homeport.protocol.argument import ListingRequest
@@ -30,8 +31,7 @@ _DEEPEST = 32
 _PATTERN = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One entry to list. `name` is how the client may name it from its directory; None begins a group (-R)."""
 
     name: str
