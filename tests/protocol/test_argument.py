@@ -7,12 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from homeport.protocol.argument import (
-    EPSV_ALL,
     MAX_OFFSET,
     Argument,
     FactsPath,
     HostName,
-    HostPort,
     ListingRequest,
     Representation,
     TimePath,
@@ -20,6 +18,7 @@ from homeport.protocol.argument import (
 )
 from homeport.protocol.command import ArgumentError, Command
 from homeport.protocol.grammar import GRAMMAR
+from homeport.protocol.hostport import EPSV_ALL, HostPort
 from homeport.protocol.path import PathError, VirtualPath
 
 

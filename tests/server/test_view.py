@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from homeport.protocol.argument import HostPort
+from homeport.protocol.hostport import HostPort
 from homeport.server.view import DataView, view_of
 from homeport.session.link import Link
 from homeport.session.state import Session

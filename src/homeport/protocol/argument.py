@@ -15,12 +15,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Final, Literal, NamedTuple
+from ipaddress import AddressValueError, IPv4Address
+from typing import Final, NamedTuple
 
 from .command import ArgumentError
+from .hostport import DECIMAL, FamilyRequest, parse_address, parse_extended, parse_family, parse_host_port, parse_long
 from .listing import FACT_NAME, FACT_VALUE, parse_time
-from .reply import Code
 
 MAX_OFFSET: Final = 2**63 - 1
 """The largest offset and size that files have (`off_t`)."""
@@ -55,19 +55,6 @@ class Argument(Enum):
     __hash__ = object.__hash__
 
 
-class Passive(Enum):
-    """The type of EPSV_ALL, which is no family but stands where one could."""
-
-    ALL = "ALL"
-
-
-EPSV_ALL: Final = Passive.ALL
-"""From now on the client uses nothing but EPSV (RFC 2428 §4)."""
-
-FamilyRequest = Literal[4, 6] | Passive | None
-"""The argument of EPSV: an IP version, EPSV_ALL, or None for that of the control connection."""
-
-
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
     """The argument of LIST, NLST and STAT.
@@ -80,14 +67,6 @@ class ListingRequest:
     """Letters out of LISTING_OPTIONS."""
     path: str | None
     raw: str | None
-
-
-class HostPort(NamedTuple):
-    """Where the client waits for the data connection. `host` is an address in its canonical text form."""
-
-    family: int  # 4 or 6
-    host: str
-    port: int  # 1 to 65535
 
 
 class Representation(NamedTuple):
@@ -191,96 +170,9 @@ def _listing(text: str | None) -> ListingRequest:
     return ListingRequest(LISTING_OPTIONS & options, text[at:] or None, text)
 
 
-# -- data connections ----------------------------------------------------------------------------
-
-_OCTET = r"(?:0|[1-9][0-9]{0,2})"
-_OCTETS = re.compile(rf"{_OCTET}(?:,{_OCTET})*")
-_PORT = re.compile(r"[1-9][0-9]{0,4}")
-_DECIMAL = re.compile(r"0|[1-9][0-9]*")
-_EXTENDED_FAMILIES: Mapping[str, Literal[4, 6]] = {"1": 4, "2": 6}  # Address family numbers (RFC 2428 §2).
-_LONG_FAMILIES: Mapping[int, int] = {4: 4, 6: 16}  # IP versions (RFC 1639 §2), and the octets of an address.
-_PORT_OCTETS = 2
-_MAX_PORT = 65535
-
-
-def _numbers(text: str) -> list[int]:
-    """The comma-separated octets of PORT and LPRT. Leading zeros are refused: they mean octal to some."""
-    if _OCTETS.fullmatch(text) is None:
-        raise ArgumentError("The address must be decimal numbers with commas between.")
-    numbers = [int(field) for field in text.split(",")]
-    if max(numbers) > 255:
-        raise ArgumentError("A number in the address is larger than 255.")
-    return numbers
-
-
-def _port(high: int, low: int) -> int:
-    # The grammar of RFC 959 has 1 to 255 for every field, which no real port keeps; only the port 0 is none.
-    port = high << 8 | low
-    if port == 0:
-        raise ArgumentError("The port cannot be 0.")
-    return port
-
-
-def _host_port(text: str | None) -> HostPort:
-    fields = _numbers(_text(text))
-    if len(fields) != 6:
-        raise ArgumentError("Six numbers are needed: h1,h2,h3,h4,p1,p2.")
-    a, b, c, d, high, low = fields
-    return HostPort(4, f"{a}.{b}.{c}.{d}", _port(high, low))
-
-
-def _extended_host_port(text: str | None) -> HostPort:
-    if not text:
-        raise ArgumentError("This command needs an argument.")
-    # One space precedes it, and no more (RFC 2428 §2): a second one would be a delimiter out of its range.
-    delimiter = text[0]
-    fields = text.split(delimiter)
-    if not "!" <= delimiter <= "~" or len(fields) != 5 or fields[0] or fields[4]:
-        raise ArgumentError("The form is |family|address|port| (RFC 2428).")
-    family = _family_number(fields[1])
-    if _PORT.fullmatch(fields[3]) is None or (port := int(fields[3])) > _MAX_PORT:
-        raise ArgumentError("The port must be a number from 1 to 65535.")
-    return HostPort(family, _address(family, fields[2]), port)
-
-
-def _family_number(text: str) -> Literal[4, 6]:
-    if _DECIMAL.fullmatch(text) is None:
-        raise ArgumentError("The address family must be a number (RFC 2428).")
-    family = _EXTENDED_FAMILIES.get(text)
-    if family is None:
-        raise ArgumentError("Network protocol not supported, use (1,2)", Code.UNSUPPORTED_FAMILY)
-    return family
-
-
-def _address(family: int, text: str) -> str:
-    """The canonical form of an address. A scope id means something only on the client's own host."""
-    try:
-        address = IPv4Address(text) if family == 4 else IPv6Address(text)
-    except AddressValueError:
-        raise ArgumentError(f"That is no IPv{family} address.") from None
-    if "%" in text:
-        raise ArgumentError("An address cannot have a scope id here.")
-    return str(address)
-
-
-def _long_host_port(text: str | None) -> HostPort:
-    fields = _numbers(_text(text))
-    length = fields[1] if len(fields) > 1 else 0
-    if len(fields) < length + 3 or len(fields) != length + 3 + fields[length + 2]:
-        raise ArgumentError("The lengths do not agree with the number of fields (RFC 1639).")
-    family, host, port = fields[0], bytes(fields[2 : length + 2]), fields[length + 3 :]
-    if family not in _LONG_FAMILIES:
-        raise ArgumentError("Supported address families are (4,6)", Code.PROTECTION_TOO_LOW)  # 521 in RFC 1639 §4
-    if length != _LONG_FAMILIES[family] or len(port) != _PORT_OCTETS:
-        raise ArgumentError("A length is wrong for this address family (RFC 1639).")
-    return HostPort(family, str(IPv4Address(host) if family == 4 else IPv6Address(host)), _port(*port))
-
-
 def _family(text: str | None) -> FamilyRequest:
     word = _optional_text(text)
-    if word is None:
-        return None
-    return EPSV_ALL if _symbol(word) == "ALL" else _family_number(word)
+    return None if word is None else parse_family(word)
 
 
 # -- transfer parameters ---------------------------------------------------------------------------
@@ -303,7 +195,7 @@ def _type(text: str | None) -> Representation:
             return Representation(code, form, None)
         case ["I"]:
             return Representation("I", None, None)
-        case ["L", size] if _DECIMAL.fullmatch(size) and len(size) <= 3 and 1 <= int(size) <= 255:
+        case ["L", size] if DECIMAL.fullmatch(size) and len(size) <= 3 and 1 <= int(size) <= 255:
             return Representation("L", None, int(size))
         case ["L"]:
             raise ArgumentError("TYPE L needs a byte size.")  # There is no default (RFC 959 §3.1.1.4).
@@ -372,7 +264,7 @@ def _language(text: str | None) -> str | None:
 def _host(text: str | None) -> HostName:
     name = _text(text)
     if name.startswith("[") and name.endswith("]"):
-        return HostName(_address(6, name[1:-1]), literal=True)
+        return HostName(parse_address(6, name[1:-1]), literal=True)
     if len(name) > _MAX_DOMAIN or _DOMAIN.fullmatch(name) is None:
         # So it is also with a port behind the name, which RFC 7151 §3.1 wants refused.
         raise ArgumentError("That is no host name (RFC 7151).")
@@ -425,9 +317,10 @@ _PARSERS: Mapping[Argument, Callable[[str | None], object]] = {
     Argument.PATH: _path,
     Argument.OPTIONAL_PATH: _optional_path,
     Argument.LISTING: _listing,
-    Argument.HOST_PORT: _host_port,
-    Argument.EXTENDED_HOST_PORT: _extended_host_port,
-    Argument.LONG_HOST_PORT: _long_host_port,
+    Argument.HOST_PORT: lambda text: parse_host_port(_text(text)),
+    # One space precedes it, and no more (RFC 2428 §2): a second one would be a delimiter out of its range.
+    Argument.EXTENDED_HOST_PORT: lambda text: parse_extended(_password(text)),
+    Argument.LONG_HOST_PORT: lambda text: parse_long(_text(text)),
     Argument.FAMILY: _family,
     Argument.TYPE: _type,
     Argument.STRUCTURE: _structure,

@@ -19,7 +19,7 @@ from homeport.data.tlsstream import Truncated
 from homeport.data.transfer import Outcome, Plan, Result, run
 from homeport.events.types import Direction, TransferEnded
 from homeport.net.ending import is_there
-from homeport.protocol.argument import HostPort
+from homeport.protocol.hostport import HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.storage.base import InputOutputError, StorageError, Writer
 

@@ -22,7 +22,7 @@ from homeport.data.offer import Offer
 from homeport.data.transfer import Outcome, Result
 from homeport.events.types import ControlConnectionsCut, DataConnectionFailed, PassivePortUnused
 from homeport.net.ending import was_reset
-from homeport.protocol.argument import HostPort
+from homeport.protocol.hostport import HostPort
 from homeport.protocol.reply import Code
 
 from .commands import Context

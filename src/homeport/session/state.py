@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from homeport.accounts.model import User
 from homeport.data.offer import Offer
 from homeport.data.throttle import NO_THROTTLES, Throttles
-from homeport.protocol.argument import HostPort, Representation
+from homeport.protocol.argument import Representation
+from homeport.protocol.hostport import HostPort
 from homeport.protocol.listing import DEFAULT_FACTS
 from homeport.protocol.path import ROOT, VirtualPath
 from homeport.storage.base import Storage

@@ -10,7 +10,7 @@ from homeport.data.connection import DataConnectionError
 from homeport.data.destination import PrivatePort, destination
 from homeport.data.offer import Offer
 from homeport.data.ports import ANYBODY
-from homeport.protocol.argument import EPSV_ALL, FamilyRequest, HostPort
+from homeport.protocol.hostport import EPSV_ALL, FamilyRequest, HostPort
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
 from homeport.session.exchange import LOWEST_PORT
