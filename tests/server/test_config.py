@@ -23,7 +23,7 @@ from homeport.server.config import (
 from homeport.server.forms import Umask
 from homeport.server.load import load
 from homeport.server.reference import reference, sample
-from homeport.server.values import Origin
+from homeport.server.values.text import Origin
 
 ROOT_FOLDER = Path(__file__).parents[2]
 

@@ -10,29 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeport.accounts.model import READ_ONLY, READ_WRITE, Permission
-from homeport.server.values import (
-    LONGEST,
-    MOST_PASSIVE_PORTS,
-    OptionError,
-    parse_access,
-    parse_active_port,
+from homeport.server.values.accounts import parse_access, parse_prefix
+from homeport.server.values.addresses import (
     parse_address,
-    parse_duration,
     parse_external,
     parse_host_name,
     parse_network,
+    parse_stun_server,
+    split_host_port,
+)
+from homeport.server.values.amounts import LONGEST, parse_duration, parse_size, write_duration, write_size
+from homeport.server.values.ports import (
+    MOST_PASSIVE_PORTS,
+    parse_active_port,
     parse_outside_ports,
     parse_port,
     parse_ports,
-    parse_prefix,
-    parse_size,
-    parse_stun_server,
-    quote,
-    split_host_port,
-    write_duration,
     write_ports,
-    write_size,
 )
+from homeport.server.values.text import OptionError, quote
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeport.server.positions import Key, positions
-from homeport.server.values import quote
+from homeport.server.values.text import quote
 
 AWKWARD = r'''
 title = "a # no comment [x]"   # a comment [no.table]

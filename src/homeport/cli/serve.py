@@ -30,7 +30,9 @@ from homeport.server.build import policy_of
 from homeport.server.config import Config
 from homeport.server.listening import ListenError, PortForbidden, PortInUse, StartError
 from homeport.server.server import Server
-from homeport.server.values import OptionError, parse_address, parse_ports
+from homeport.server.values.addresses import parse_address
+from homeport.server.values.ports import parse_ports
+from homeport.server.values.text import OptionError
 
 from .curtain import Curtain
 from .running import run, signals

@@ -1,6 +1,6 @@
 """Config: everything that can be set, each option declared once.
 
-An option is a field: its type says what may be written (see `values.py`), its default what holds
+An option is a field: its type says what may be written (see `values/`), its default what holds
 without it, and its sentence what it does. `load.py` reads a file into this, `reference.py` writes the sample file
 and the reference page from it. The keys are a contract with people's files: add to them, do not rename.
 """

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from .config import Config, Section, UserOptions
 from .positions import Key
-from .values import OptionError, quote
+from .values.text import OptionError, quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Forms: the kinds of values of `values.py` as types, for the options of `config.py` to be declared with.
+"""Forms: the kinds of values of `values/` as types, for the options of `config.py` to be declared with.
 
 Each carries its parser, for pydantic, and its Form, for the sample file and the reference page.
 """
@@ -14,39 +14,21 @@ from pydantic import PlainValidator, Strict
 from homeport.accounts.model import Permission
 from homeport.protocol.path import VirtualPath
 
-from .values import (
+from .values.accounts import parse_access, parse_name, parse_password, parse_prefix, parse_umask, write_access
+from .values.addresses import (
     Network,
-    parse_access,
-    parse_active_port,
     parse_address,
-    parse_duration,
     parse_external,
-    parse_home,
     parse_host_name,
     parse_https,
-    parse_log_file,
     parse_mail,
-    parse_name,
     parse_network,
-    parse_outside_ports,
-    parse_password,
-    parse_port,
-    parse_ports,
-    parse_prefix,
-    parse_rate,
-    parse_readable,
-    parse_size,
-    parse_state,
     parse_stun_server,
-    parse_umask,
-    quote,
-    write_access,
-    write_duration,
-    write_list,
-    write_ports,
-    write_rate,
-    write_size,
 )
+from .values.amounts import parse_duration, parse_rate, parse_size, write_duration, write_rate, write_size
+from .values.paths import parse_home, parse_log_file, parse_readable, parse_state
+from .values.ports import parse_active_port, parse_outside_ports, parse_port, parse_ports, write_ports
+from .values.text import quote, write_list
 
 
 @dataclass(frozen=True, slots=True)

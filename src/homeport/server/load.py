@@ -33,7 +33,7 @@ from .config import (
 )
 from .faults import Fault, faults_of, key_text, unknown
 from .positions import Key, positions
-from .values import Origin
+from .values.text import Origin
 
 
 class ConfigurationError(Exception):

@@ -28,7 +28,7 @@ from homeport.session.services import Clock
 
 from .announcing import Announcing
 from .config import Config
-from .values import split_host_port
+from .values.addresses import split_host_port
 
 _UNIQUE_LOCAL = ip_network("fc00::/7")
 _OWN = OwnInterface(lambda: routed_address(4))

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from .config import Config
 from .forms import Form, write_plain
 from .section import Section
-from .values import quote
+from .values.text import quote
 
 _WIDTH = 100
 
