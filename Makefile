@@ -8,7 +8,7 @@ export PYTHON ?= python3
 
 BIN := .venv/bin
 SOURCES := src tests tools setup.py $(wildcard bench)
-BUILD := pyproject.toml setup.py src/homeport/storage/_lines.c tools/venv.sh
+BUILD := pyproject.toml setup.py $(wildcard src/homeport/storage/*.[ch]) tools/venv.sh
 
 .PHONY: serve test programs lint types tests conformance bench bench-scale format lock clean
 .DEFAULT_GOAL := test

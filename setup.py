@@ -14,6 +14,7 @@ stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
 extension = Extension(
     "homeport.storage._lines",
     ["src/homeport/storage/_lines.c"],
+    depends=["src/homeport/storage/_text.h", "src/homeport/storage/_token.h"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if stable else [],
     extra_compile_args=["-std=c11", "-Wall", "-Wextra"],
     py_limited_api=stable,

@@ -296,6 +296,12 @@ def test_adapters_are_imported_by_the_builder_only_and_lazily() -> None:
     assert [(module, one.target) for module, one in all_imports() if unlawful_adapter(one, module)] == []
 
 
+def test_the_compiled_scan_is_loaded_in_one_place_and_when_it_is_asked_for() -> None:
+    users = {(module, one.lazy) for module, one in all_imports() if one.target.startswith("storage._lines")}
+    # What is not lazy stands behind TYPE_CHECKING.
+    assert users == {("storage.native", True), ("storage.native", False), ("storage.entries", False)}
+
+
 @pytest.mark.parametrize("danger", DANGERS)
 def test_only_the_named_modules_do_what_is_dangerous(danger: str) -> None:
     doing = {name for name, path in MODULES.items() if danger in dangers(path.read_text("utf-8"))}

@@ -28,14 +28,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "_text.h"
+#include "_token.h"
+
 #define VERSION 1 /* compared by native.py: the two must be of one making */
 
 #define CLASSES 256 /* a power of two; a class that is pushed out is taught again */
 #define MOST_PARTS 64
 #define MOST_TEXT 65536
-#define FIELD_OCTETS 24 /* more than any field but a name needs */
-#define TOKEN_OCTETS 9
-#define BLOCK_OCTETS 128
 #define DAY 86400
 #define FIRST_SECOND (-30610224000LL) /* 1000-01-01 */
 #define LAST_SECOND 253402300799LL    /* 9999-12-31 */
@@ -70,8 +70,8 @@ typedef struct {
     DIR *directory;
     int names_only, finished, descending;
     long long after, until;       /* LIST shows the time of day between the two, the year outside */
-    uint64_t keyed[8];            /* BLAKE2b behind the block of its key */
-    uint64_t hashed;              /* octets in it */
+    struct tokens tokens;
+    struct day day;               /* that of the last line */
     struct template *classes[CLASSES];
     struct held *held;
     size_t held_count, held_next;
@@ -79,143 +79,7 @@ typedef struct {
     char *out;
     size_t out_used, out_room;
     const char *strange;          /* the name to be handed back; the directory's or a held one */
-    long long day;                /* whose texts follow */
-    char date[8];                 /* YYYYMMDD */
-    char month_day[6];            /* "Mon dd" */
 } Lines;
-
-/* -- numbers, dates, tokens --------------------------------------------------------------------------------------- */
-
-static char *decimal(char *to, unsigned long long number, int width)
-{
-    char digits[FIELD_OCTETS];
-    int count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    for (; width > count; width--) *to++ = ' ';
-    while (count) *to++ = digits[--count];
-    return to;
-}
-
-static char *padded(char *to, unsigned number, int digits)
-{
-    for (int at = digits - 1; at >= 0; at--, number /= 10) to[at] = (char)('0' + number % 10);
-    return to + digits;
-}
-
-static char *hexadecimal(char *to, unsigned long long number)
-{
-    int shift = 60;
-    while (shift && !(number >> shift)) shift -= 4;
-    for (; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[number >> shift & 15];
-    return to;
-}
-
-/* The texts of a day since 1970 in the Gregorian calendar; the same few days fill a listing. */
-static void set_day(Lines *self, long long day)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    if (day == self->day) return;
-    self->day = day;
-    /* Years begin in March, so that the leap day is a year's last; 400 years are 146,097 days. */
-    unsigned long long since = (unsigned long long)(day + 719468); /* 0000-03-01 */
-    unsigned in_era = (unsigned)(since % 146097);
-    unsigned year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    unsigned in_year = in_era - (365 * year + year / 4 - year / 100);
-    unsigned from_march = (5 * in_year + 2) / 153;
-    unsigned month_day = in_year - (153 * from_march + 2) / 5 + 1;
-    unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
-    year += 400 * (unsigned)(since / 146097) + (month <= 2);
-    padded(padded(padded(self->date, year, 4), month, 2), month_day, 2);
-    memcpy(self->month_day, months + 3 * (month - 1), 3);
-    self->month_day[3] = ' ';
-    decimal(self->month_day + 4, month_day, 2);
-}
-
-/* BLAKE2b, RFC 7693: the same tokens as hashlib makes in entries.py. */
-
-static const uint64_t initial[8] = {
-    0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-    0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
-};
-
-static const unsigned char order[12][16] = {
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
-    {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4}, {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
-    {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13}, {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
-    {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11}, {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
-    {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5}, {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
-};
-
-static inline uint64_t rotated(uint64_t word, int bits)
-{
-    return word >> bits | word << (64 - bits);
-}
-
-#define MIX(a, b, c, d, x, y) \
-    do { \
-        v[a] += v[b] + (x); v[d] = rotated(v[d] ^ v[a], 32); \
-        v[c] += v[d];       v[b] = rotated(v[b] ^ v[c], 24); \
-        v[a] += v[b] + (y); v[d] = rotated(v[d] ^ v[a], 16); \
-        v[c] += v[d];       v[b] = rotated(v[b] ^ v[c], 63); \
-    } while (0)
-
-static void compress(uint64_t state[8], const unsigned char block[BLOCK_OCTETS], uint64_t octets, int last)
-{
-    uint64_t v[16], words[16];
-    for (int i = 0; i < 16; i++) {
-        words[i] = 0;
-        for (int octet = 7; octet >= 0; octet--) words[i] = words[i] << 8 | block[8 * i + octet];
-    }
-    memcpy(v, state, 64);
-    memcpy(v + 8, initial, 64);
-    v[12] ^= octets;
-    if (last) v[14] = ~v[14];
-    for (int round = 0; round < 12; round++) {
-        const unsigned char *s = order[round];
-        MIX(0, 4, 8, 12, words[s[0]], words[s[1]]);
-        MIX(1, 5, 9, 13, words[s[2]], words[s[3]]);
-        MIX(2, 6, 10, 14, words[s[4]], words[s[5]]);
-        MIX(3, 7, 11, 15, words[s[6]], words[s[7]]);
-        MIX(0, 5, 10, 15, words[s[8]], words[s[9]]);
-        MIX(1, 6, 11, 12, words[s[10]], words[s[11]]);
-        MIX(2, 7, 8, 13, words[s[12]], words[s[13]]);
-        MIX(3, 4, 9, 14, words[s[14]], words[s[15]]);
-    }
-    for (int i = 0; i < 8; i++) state[i] ^= v[i] ^ v[i + 8];
-}
-
-static void set_key(Lines *self, const char *key, size_t octets)
-{
-    memcpy(self->keyed, initial, sizeof self->keyed);
-    self->keyed[0] ^= 0x01010000 ^ (uint64_t)octets << 8 ^ TOKEN_OCTETS;
-    self->hashed = 0;
-    if (octets) {
-        unsigned char block[BLOCK_OCTETS] = {0};
-        memcpy(block, key, octets);
-        compress(self->keyed, block, self->hashed = BLOCK_OCTETS, 0);
-    }
-}
-
-static char *token(const Lines *self, char *to, const struct stat *status)
-{
-    unsigned char block[BLOCK_OCTETS] = {0};
-    uint64_t state[8];
-    char *end = hexadecimal((char *)block, (unsigned long long)status->st_dev);
-    *end++ = '.';
-    end = hexadecimal(end, (unsigned long long)status->st_ino);
-    memcpy(state, self->keyed, sizeof state);
-    compress(state, block, self->hashed + (uint64_t)(end - (char *)block), 1);
-    for (int i = 0; i < TOKEN_OCTETS; i++) {
-        unsigned octet = (unsigned)(state[i / 8] >> 8 * (i % 8)) & 255;
-        *to++ = "0123456789abcdef"[octet >> 4];
-        *to++ = "0123456789abcdef"[octet & 15];
-    }
-    return to;
-}
 
 /* -- templates ---------------------------------------------------------------------------------------------------- */
 
@@ -269,13 +133,13 @@ static int write_line(Lines *self, const struct template *template, const char *
             to = decimal(to, (unsigned long long)status->st_nlink, 3);
             break;
         case MODIFIED:
-            set_day(self, (since - second + FIRST_SECOND) / DAY);
-            memcpy(to, self->date, 8);
+            set_day(&self->day, (since - second + FIRST_SECOND) / DAY);
+            memcpy(to, self->day.date, 8);
             to = padded(padded(padded(to + 8, second / 3600, 2), second / 60 % 60, 2), second % 60, 2);
             break;
         case WHEN:
-            set_day(self, (since - second + FIRST_SECOND) / DAY);
-            memcpy(to, self->month_day, 6);
+            set_day(&self->day, (since - second + FIRST_SECOND) / DAY);
+            memcpy(to, self->day.month_day, 6);
             to += 6;
             *to++ = ' ';
             if (self->after < seconds && seconds <= self->until) {
@@ -284,12 +148,12 @@ static int write_line(Lines *self, const struct template *template, const char *
                 to = padded(to, second / 60 % 60, 2);
             } else {
                 *to++ = ' ';
-                memcpy(to, self->date, 4);
+                memcpy(to, self->day.date, 4);
                 to += 4;
             }
             break;
         case UNIQUE:
-            to = token(self, to, status);
+            to = token(&self->tokens, to, status);
             break;
         }
     }
@@ -471,8 +335,8 @@ static PyObject *lines_new(PyTypeObject *type, PyObject *args, PyObject *named)
     self->names_only = names_only;
     self->after = after;
     self->until = until;
-    self->day = -1000000; /* none that is ever shown */
-    set_key(self, key, (size_t)octets);
+    self->day.number = -1000000; /* none that is ever shown */
+    set_key(&self->tokens, key, (size_t)octets);
     int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     if (own >= 0) self->directory = fdopendir(own);
     if (!self->directory) {
