@@ -20,7 +20,7 @@ from homeport.data.address import Decision, Rules, decide
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.transfer import Outcome, Result
-from homeport.events.types import ControlConnectionsCut, DataConnectionFailed, PassivePortUnused
+from homeport.events.types import CloseReason, ControlConnectionsCut, DataConnectionFailed, PassivePortUnused
 from homeport.net.ending import was_reset
 from homeport.protocol.hostport import HostPort
 from homeport.protocol.reply import Code
@@ -85,7 +85,8 @@ def never_came(context: Context, offer: Offer) -> None:
     """Tell the log of *offer*, which is over and was never used: each cause once in a session.
 
     With a diagnosis, if there is evidence that the client had tried: the address that it was told cannot be reached
-    from where it is; or no transfer has gone well yet, and it took its time; or it did the same before.
+    from where it is; or no transfer has gone well yet, and it took its time or went away without QUIT; or it did so
+    before.
     """
     session, events = context.session, context.services.events
     session.unused += 1
@@ -97,7 +98,7 @@ def never_came(context: Context, offer: Offer) -> None:
     found = diagnose(attempt)
     tried = (
         (found.cause in _NAMED and attempt.beyond)
-        or (seconds >= _LONG and not session.transfers)
+        or (not session.transfers and (seconds >= _LONG or context.closing is CloseReason.CLIENT))
         or session.unused >= _IN_A_ROW
     )
     if tried:
