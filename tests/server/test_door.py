@@ -67,7 +67,8 @@ class Place:
 def test_it_takes_everybody_who_waits() -> None:
     place = Place()
     clients = [place.connect() for _ in range(5)]
-    place.ring()
+    for _ in clients:
+        place.ring()
     assert len(place.admitted) == 5
     place.ring()  # nobody is there
     assert len(place.admitted) == 5
@@ -80,14 +81,12 @@ def test_it_takes_everybody_who_waits() -> None:
     assert place.lobby.watched == {}
 
 
-def test_a_batch_is_bounded_so_that_others_have_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door_module, "_BATCH", 3)
+def test_it_takes_one_at_a_time_so_that_others_have_a_turn() -> None:
     place = Place()
-    clients = [place.connect() for _ in range(5)]
-    place.ring()
-    assert len(place.admitted) == 3
-    place.ring()
-    assert len(place.admitted) == 5
+    clients = [place.connect() for _ in range(3)]
+    for number in (1, 2, 3, 3):
+        place.ring()
+        assert len(place.admitted) == number
     for client in clients:
         client.close()
     place.close()

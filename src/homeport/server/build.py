@@ -34,6 +34,7 @@ from homeport.net.renewal import Authority
 from homeport.net.router import Router
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
+from homeport.storage.closed import real_places
 from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
 
@@ -97,7 +98,8 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         key = secrets.token_bytes(KEY_OCTETS)
         # Who shares the folder that the state lies in does not share hashes and private keys with it.
         shut = [path for path in (config.server.state, config.tls.key) if path is not None]
-        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=shut))
+        closed = real_places(shut)
+        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=closed))
         console = _open_console(config, events, timing, undo)
         _check_library_of_router(config)
         policy = policy_of(config, port)

@@ -1,4 +1,4 @@
-"""Door: where clients come in. Accepts from the listening sockets, in batches, in the lobby's thread.
+"""Door: where clients come in. Accepts from the listening sockets, in the lobby's thread.
 
 What is special about it is the day on which descriptors run out (EMFILE, ENFILE). A connection that cannot be
 accepted stays in the backlog, and its listening socket stays readable: a loop that only tries again spins, and
@@ -18,8 +18,8 @@ from typing import Protocol
 from homeport.net.listener import SHORTAGE, accept
 from homeport.protocol.reply import Code, Reply
 
-_BATCH = 64
-"""Most connections accepted from one socket before others have a turn."""
+_LAST = 64
+"""Most connections that are taken from the backlog of a socket that is to be closed."""
 _PAUSE = 0.2
 """Seconds for which the door stays shut when there is not even the reserve."""
 _QUIET = 60.0
@@ -78,7 +78,7 @@ class Door:
             return
         if not self._shut:
             for listener in tuple(self._listeners):
-                self.accept(listener)
+                self.accept(listener, _LAST)
         self._shut_for_now()
         self._closed = True
         for listener in self._listeners:
@@ -87,9 +87,12 @@ class Door:
             os.close(self._reserve)
             self._reserve = None
 
-    def accept(self, listener: socket.socket) -> None:
-        """Take what waits at *listener*, up to a batch."""
-        for _ in range(_BATCH):
+    def accept(self, listener: socket.socket, most: int = 1) -> None:
+        """Take what waits at *listener*, so many at *most*.
+
+        One is the best number where the lobby tells again of a second: to look for one that is not there costs more.
+        """
+        for _ in range(most):
             try:
                 connection, peer = accept(listener, blocking=True)
             except BlockingIOError:

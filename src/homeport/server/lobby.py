@@ -371,14 +371,17 @@ class Lobby(Generic[G]):
     def _carry_out(self, to: Callable[[G], None], guest: G) -> None:
         if self._slow_until and self._is_slow():
             try:
-                self._submit(partial(self._try, to, guest))
+                self._submit(partial(to, guest))
                 return
             except RuntimeError:
                 pass  # the server has been stopped, and has no other thread
         self.work = next(self._numbers)
         if self._deputy.asleep:
             self._deputy.wake()
-        self._try(to, guest)
+        try:
+            to(guest)
+        except Exception:  # noqa: BLE001 - the thread serves all the others too
+            _log.exception("what a session wanted could not be carried out")
         with self._lock:  # the deputy has relieved this thread before, or does not any more
             if self._post.holder == get_ident():
                 self.work = 0
@@ -389,12 +392,6 @@ class Lobby(Generic[G]):
         self._slow_until = 0.0
         self._slow.clear()
         return False
-
-    def _try(self, to: Callable[[G], None], guest: G) -> None:
-        try:
-            to(guest)
-        except Exception:  # noqa: BLE001 - the thread serves all the others too
-            _log.exception("what a session wanted could not be carried out")
 
     def _do(self, action: Callable[[], None]) -> None:
         try:

@@ -15,6 +15,8 @@ waits that there are, for a handshake or a client that reads slowly, are the pos
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 import time
 from collections import deque
 
@@ -23,9 +25,14 @@ from homeport.net.layer import HandshakeError, Layer, Parting
 from homeport.protocol.reply import Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
 _NOW = getattr(socket, "MSG_DONTWAIT", 0)
 """Do not block; where there is no such flag, the socket itself does not."""
 _RECEIVE_OCTETS = 4096
+_NO_OCTETS = struct.pack("@i", 0)
 _DROPPED_AT_END = 64
 """Pieces of unread input that are taken in before a close. Who sends on and on has no more of our time than that."""
 _QUEUE_OCTETS = 64 * 1024
@@ -40,8 +47,8 @@ class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
     __slots__ = (
-        "_connection", "_framer", "_held", "_inbound", "_layer", "_post", "_queue", "_queue_octets", "_send_seconds",
-        "lost",
+        "_connection", "_framer", "_inbound", "_layer", "_post", "_queue", "_queue_octets", "_send_seconds",
+        "descriptor", "held", "lost",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, line_octets: int, send_seconds: float, post: Post) -> None:
@@ -52,17 +59,17 @@ class Control:
         self._framer = Framer(line_octets)
         self._queue: deque[bytes | LineTooLong] | None = None
         self._queue_octets = 0
-        self._held = b""
+        self.held = b""
+        """What is to be said together with the next reply."""
         self._layer: Layer | None = None
         # What comes in goes through this; None is clear text.
         self._inbound: Layer | Parting | None = None
         self.lost = False
+        self.descriptor = connection.fileno()
+        """Of the connection; -1 once it is closed."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         if not _NOW:
             connection.setblocking(False)
-
-    def fileno(self) -> int:
-        return self._connection.fileno()
 
     @property
     def ended(self) -> bool:
@@ -72,18 +79,18 @@ class Control:
     def say(self, reply: Reply) -> None:
         """Send *reply* whole, behind what was held back. Raises ControlLost."""
         octets = reply.encode()
-        if self._held:
-            octets, self._held = self._held + octets, b""
+        if self.held:
+            octets, self.held = self.held + octets, b""
         self._send(octets)
 
     def hold(self, reply: Reply) -> None:
         """Keep *reply* for the next `say` or `flush`: one segment, and one awakening of the client, for both."""
-        self._held += reply.encode()
+        self.held += reply.encode()
 
     def flush(self) -> None:
         """Send what was held back. Raises ControlLost."""
-        if self._held:
-            octets, self._held = self._held, b""
+        if self.held:
+            octets, self.held = self.held, b""
             self._send(octets)
 
     def _send(self, octets: bytes) -> None:
@@ -104,7 +111,7 @@ class Control:
         deadline = time.monotonic() + self._send_seconds
         while octets:
             left = deadline - time.monotonic()
-            if left <= 0 or not self._post.ready((), (self._connection.fileno(),), left):
+            if left <= 0 or not self._post.ready((), (self.descriptor,), left):
                 self.lost = True
                 raise ControlLost("the client does not read what it is told")
             try:
@@ -210,7 +217,7 @@ class Control:
             if octets is None:
                 # A client that sends octet by octet has no more time than any other.
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._post.ready((self._connection.fileno(),), (), left):
+                if left <= 0 or not self._post.ready((self.descriptor,), (), left):
                     raise HandshakeError(f"it was not complete after {seconds:g} seconds")
                 continue
             if not octets:
@@ -264,12 +271,13 @@ class Control:
     def close(self) -> None:
         """Close the connection. What was said still reaches the client."""
         connection = self._connection
+        self.descriptor = -1
         try:
             if self._layer is not None:
                 connection.send(self._layer.close_notify(), _NOW)
             # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
             # is none, and the close alone is the end.
-            if connection.recv(_RECEIVE_OCTETS, _NOW):
+            if _unread(connection):
                 connection.shutdown(socket.SHUT_WR)
                 for _ in range(_DROPPED_AT_END):
                     if not connection.recv(_RECEIVE_OCTETS, _NOW):
@@ -277,6 +285,19 @@ class Control:
         except OSError:
             pass  # gone, or nothing more to read: both are the end
         connection.close()
+
+
+if sys.platform != "win32":
+
+    def _unread(connection: socket.socket) -> bool:
+        """Whether octets have come in that nobody has read. Raises OSError."""
+        return fcntl.ioctl(connection, termios.FIONREAD, _NO_OCTETS) != _NO_OCTETS
+
+else:
+
+    def _unread(connection: socket.socket) -> bool:
+        """Whether octets have come in that nobody has read. Raises OSError."""
+        return bool(connection.recv(1, socket.MSG_PEEK))
 
 
 def _size(line: bytes | LineTooLong) -> int:

@@ -91,11 +91,13 @@ class Conversation:
 
         Asked before every wait, so this is where a 150 that was held back goes out.
         """
-        try:
-            self._control.flush()
-        except ControlLost:
-            pass  # whoever waits for the descriptor learns it from `attend`
-        return -1 if self._deaf else self._control.fileno()
+        control = self._control
+        if control.held:
+            try:
+                control.flush()
+            except ControlLost:
+                pass  # whoever waits for the descriptor learns it from `attend`
+        return -1 if self._deaf else control.descriptor
 
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
         return self._services.post.ready(reading, writing, seconds)
@@ -120,20 +122,21 @@ class Conversation:
         """
         control = self._control
         try:
-            heard = not self._greeted
-            open_ = self._greeted or self._open()
+            open_ = True
+            if self._greeted:
+                control.peek()
+            else:
+                open_ = self._open()
             while open_:
                 line = control.next_line()
                 if line is None:
-                    if heard and not control.ended:
-                        if self._services.clock.monotonic() < self._due:
-                            return True
-                        # What is no command, and there may be much of it, wins no time.
-                        self._say_goodbye(*self._overdue())
-                        break
-                    heard = True
-                    control.peek()
-                    continue
+                    if control.ended:
+                        control.peek()
+                    if self._services.clock.monotonic() < self._due:
+                        return True
+                    # What is no command, and there may be much of it, wins no time.
+                    self._say_goodbye(*self._overdue())
+                    break
                 self._answer(line)
                 if self._context.closing is not None:
                     break

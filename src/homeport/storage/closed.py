@@ -13,9 +13,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from .beneath import OBJECT, Directory, Place, Root, open_root
+from .beneath import OBJECT, DescriptorRoot, Directory, Place, Root, open_root
 from .linux import How
 
 if sys.platform != "win32":
@@ -99,14 +99,23 @@ class ClosedRoot:
         return os.path.realpath(os.path.join(self._path, path)) if real is None else real
 
 
-def open_but_for(path: bytes, shut: Iterable[str | bytes]) -> Root:
-    """The root at *path*, but for the places *shut*. Raises OSError, EACCES if *path* itself lies in one of them."""
-    real = os.path.realpath(path)
-    places = [os.path.realpath(os.fsencode(place)) for place in shut]
-    if any(within(real, place) for place in places):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    inside = [place for place in places if within(place, real)]
+def real_places(paths: Iterable[str | bytes]) -> tuple[bytes, ...]:
+    """Where they really are at this moment."""
+    return tuple(os.path.realpath(os.fsencode(path)) for path in paths)
+
+
+def open_but_for(path: bytes, shut: Sequence[bytes]) -> Root:
+    """The root at *path*, but for the real places *shut*. Raises OSError, EACCES if it lies in one of them itself."""
     root = open_root(path)
+    if not shut:
+        return root
+    real = real_path(root.descriptor) if isinstance(root, DescriptorRoot) else None
+    if real is None:
+        real = os.path.realpath(path)
+    if any(within(real, place) for place in shut):
+        root.close()
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    inside = [place for place in shut if within(place, real)]
     return ClosedRoot(root, path, inside) if inside else root
 
 

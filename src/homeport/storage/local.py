@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -66,14 +66,14 @@ class LocalStorage(Storage):
         *,
         sync: bool = False,
         key: bytes | None = None,
-        shut: Iterable[str | bytes] = (),
+        shut: Sequence[bytes] = (),
     ) -> None:
         """Hold *root*, which must be a directory; NotFound, NotADirectory or AccessDenied.
 
         *sync*: a commit returns when file and name are on stable storage. *key* makes the unique tokens of entries,
         which are the same in all storages with the same key; None is a random one. The process's user of this moment
-        is the one whose rights count in `may`. What lies at the host's paths *shut* is nobody's business: AccessDenied
-        for it, and for a *root* within it.
+        is the one whose rights count in `may`. What lies at *shut* (`closed.real_places`) is nobody's business:
+        AccessDenied for it, and for a *root* within it.
         """
         octets = os.fsencode(root)
         with Translating(None):

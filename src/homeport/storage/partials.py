@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .beneath import Directory, Root
-from .closed import open_but_for
+from .closed import open_but_for, real_places
 from .own import is_named, is_partial, lock, upload_name
 from .writer import rename_to_new
 
@@ -36,7 +36,7 @@ def remove_old(home: str, before: float, pause: Callable[[], object], *, shut: I
     *pause* is called every now and then; what it raises ends the walk. What lies at the paths *shut* is left alone.
     Raises OSError if *home* itself cannot be opened; what cannot be opened below it is passed over.
     """
-    root = open_but_for(os.fsencode(home), shut)
+    root = open_but_for(os.fsencode(home), real_places(shut))
     try:
         return _Walk(root, before, pause).run()
     finally:
