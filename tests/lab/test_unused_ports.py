@@ -1,4 +1,4 @@
-"""Clients that dial before they ask for the file, and go away if that fails: the server names the cause all the same."""
+"""Clients that dial before they ask for the file, and go away if that fails: the server still names the cause."""
 
 from __future__ import annotations
 

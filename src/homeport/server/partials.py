@@ -1,7 +1,8 @@
 """PartialSweep: once a day, the kept data of uploads that nobody goes on with are removed from all homes.
 
-It begins at the start of the server and works beside it, in a thread of its own that waits for most of its life. Whose
-homes they are is asked anew each time, since accounts come and go while the server runs.
+It works beside the server, in a thread of its own that waits for most of its life, and begins a minute after the start:
+then the clients that come back after a restart are served, and a server that lives for a moment, as in a test, never
+looks. Whose homes they are is asked anew each time, since accounts come and go while the server runs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from homeport.storage.partials import remove_old
 from .config import Config
 
 DAY = 86400.0
-_PAUSE = 0.005
-"""Seconds, after so many names that a disk has had some work."""
+FIRST = 60.0
+"""Seconds from the start of the server."""
+_PAUSE = 0.02
+"""Seconds, after so many names that a disk has had some work: a million of them take half a minute or more."""
 
 
 class PartialSweep:
@@ -37,6 +40,7 @@ class PartialSweep:
         self._clock = clock
 
     def run(self, patience: Patience) -> None:
+        patience.wait((), FIRST)
         while True:
             for home in outermost(self._homes()):
                 self._sweep(home, patience)
