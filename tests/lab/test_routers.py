@@ -200,6 +200,14 @@ def test_low_ports_that_the_router_keeps_leave_the_others(lab: RouterLab, tmp_pa
         assert "does not forward port 21: it does not allow this machine to open the port" in one.warnings()
 
 
+def test_where_only_some_passive_ports_are_granted_clients_outside_get_those(lab: RouterLab, tmp_path: Path) -> None:
+    lab.start(lowest=PASSIVE[1])
+    with serving(lab, tmp_path, "upnp", port=50005) as one:
+        eventually(lambda: one.external == WAN)
+        for _ in range(4):
+            assert fetch(lab, port=50005) == (CONTENT, (WAN, PASSIVE[1]))
+
+
 def test_port_21_too(lab: RouterLab, tmp_path: Path) -> None:
     lab.start()
     with serving(lab, tmp_path, "auto", port=21) as one:
