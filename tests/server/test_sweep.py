@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from homeport.server.sweep import SECONDS, Sweep
+import socket
+
+import pytest
+
+from homeport.data.readiness import ready
+from homeport.server.sweep import BUNDLES, SECONDS, Sweep
 
 from .fakes import FakeTime
 from .test_door import FakeLobby
@@ -25,7 +30,7 @@ class FakePorts:
 
 def test_one_look_for_many_connections() -> None:
     lobby, ports, time = FakeLobby(), FakePorts(), FakeTime()
-    sweep = Sweep(ports, lobby, time)
+    sweep = Sweep(ports, lobby, time, bundled=False)
     sweep.begin()
     assert set(lobby.watched) == {71, 72}
     lobby.watched[71]()
@@ -44,10 +49,34 @@ def test_one_look_for_many_connections() -> None:
 def test_it_looks_again_while_a_proxy_owes_a_header() -> None:
     lobby, ports, time = FakeLobby(), FakePorts(), FakeTime()
     ports.unsettled = True
-    Sweep(ports, lobby, time).begin()
+    Sweep(ports, lobby, time, bundled=False).begin()
     lobby.watched[71]()
     lobby.timers[-1][1]()
     assert [when for when, _ in lobby.timers[1:]] == [time.now + SECONDS]
     ports.unsettled = False
     lobby.timers[-1][1]()
     assert len(lobby.timers) == 2
+
+
+@pytest.mark.skipif(not BUNDLES, reason="only Linux has bundles")
+def test_all_ports_are_one_descriptor() -> None:
+    lobby, ports, time = FakeLobby(), FakePorts(), FakeTime()
+    pairs = [socket.socketpair() for _ in range(3)]
+    ports.descriptors = lambda: [here.fileno() for here, _ in pairs]  # type: ignore[method-assign]
+    sweep = Sweep(ports, lobby, time)
+    sweep.begin()
+    [(bundle, stirred)] = lobby.watched.items()
+    assert ready((bundle,), (), 0) == []
+    pairs[1][1].send(b"x")
+    pairs[2][1].send(b"x")
+    assert ready((bundle,), (), 5) == [bundle]
+    stirred()
+    assert not lobby.watched
+    assert len(lobby.timers) == 1
+    lobby.timers[0][1]()
+    assert ports.sweeps == 1
+    assert set(lobby.watched) == {bundle}
+    sweep.close()
+    for pair in pairs:
+        for end in pair:
+            end.close()

@@ -106,6 +106,7 @@ class Operation:
                 undo.append(self._console.close)
                 self._console.open()
             self._sweep = Sweep(parts.passive, self._lobby, parts.clock.monotonic)
+            undo.append(self._sweep.close)
             self._sweep.begin()
             self._door.open()
             self._lobby.start()
@@ -241,6 +242,7 @@ class Operation:
             self._warn("The console could not be closed in time")
         if not self._lobby.stop(GRACE / 2):
             self._warn("The lobby's thread did not end in time")
+        self._sweep.close()
         if not self._threads.stop(GRACE / 2):
             self._warn(f"{self._threads.size} threads did not end in time")
 

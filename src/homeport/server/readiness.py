@@ -12,6 +12,7 @@ import select
 import selectors
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Protocol
 
 from homeport.data.waker import Waker
@@ -101,6 +102,26 @@ if sys.platform == "linux":
         def close(self) -> None:
             self._epoll.close()
             self._waker.close()
+
+    class Bundle:
+        """Many descriptors as one, which is readable while any of them is."""
+
+        __slots__ = ("_epoll",)
+
+        def __init__(self, descriptors: Sequence[int]) -> None:
+            self._epoll = select.epoll()
+            try:
+                for descriptor in descriptors:
+                    self._epoll.register(descriptor, select.EPOLLIN)
+            except OSError:
+                self._epoll.close()
+                raise
+
+        def fileno(self) -> int:
+            return self._epoll.fileno()
+
+        def close(self) -> None:
+            self._epoll.close()
 
 
 class SelectorReadiness:

@@ -2,9 +2,10 @@
 
 The passive sockets stay listening, so anybody may connect to one at any time and would sit in its backlog. A
 session that waits at the port takes such a stranger out on its way. Where nobody waits, the lobby does, but it
-must not wake up for every data connection of every session: it watches a port until the first connection
-comes, looks a second later, when whoever waits has long had his, and only then watches it again. So a transfer
-costs nothing here as a rule, and a server to whom nobody connects is not woken at all.
+must not wake up for every data connection of every session: it watches the ports until the first connection
+comes, looks a second later, when whoever waits has long had his, and only then watches again. So a transfer
+costs nothing here as a rule, and a server to whom nobody connects is not woken at all. On Linux all the ports are one
+descriptor for that (`readiness.Bundle`); elsewhere each of them is watched until it stirs.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from . import readiness
 from .door import Watcher
 
 SECONDS = 1.0
 """From the first connection at a port to the look at who is still there."""
+
+BUNDLES = hasattr(readiness, "Bundle")
 
 
 class Sweepable(Protocol):
@@ -39,19 +43,29 @@ class Sweepable(Protocol):
 class Sweep:
     """Runs in the lobby's thread."""
 
-    def __init__(self, ports: Sweepable, lobby: Watcher, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ports: Sweepable, lobby: Watcher, clock: Callable[[], float], *, bundled: bool = BUNDLES
+    ) -> None:
+        """Raises OSError if there is no descriptor for the bundle. *bundled*: to have one."""
         self._ports = ports
+        self._bundle = readiness.Bundle(ports.descriptors()) if bundled else None
+        self._descriptors = tuple(ports.descriptors()) if self._bundle is None else (self._bundle.fileno(),)
         self._lobby = lobby
         self._clock = clock
         self._watched: set[int] = set()
         self._due = False
 
     def begin(self) -> None:
-        """Watch all ports that are not watched yet. Before the lobby starts, or in its thread."""
-        for descriptor in self._ports.descriptors():
+        """Watch what is not watched yet. Before the lobby starts, or in its thread."""
+        for descriptor in self._descriptors:
             if descriptor not in self._watched:
                 self._watched.add(descriptor)
                 self._lobby.watch(descriptor, partial(self._stirred, descriptor))
+
+    def close(self) -> None:
+        """When the lobby is over."""
+        if self._bundle is not None:
+            self._bundle.close()
 
     def _stirred(self, descriptor: int) -> None:
         self._watched.discard(descriptor)
