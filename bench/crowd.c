@@ -16,7 +16,8 @@
  *
  * A slow transfer must be slow for the server, too. Loopback has segments of 64 KiB, and a server's first window of ten
  * of them would swallow a file whole. So data connections ask for segments as they are on Ethernet, and have small
- * receive buffers: some 100 KiB are under way for each and the rest waits in the server.
+ * receive buffers. Still up to a megabyte of each may lie in the server's socket buffer, where its system has BBR:
+ * the file must be larger than that.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 
     python bench/scale.py                 everything at full size, about ten minutes
     python bench/scale.py --small         the same with some hundreds, a minute or two
-    python bench/scale.py --only slow --servers homeport
+    python bench/scale.py --only slow --servers homeport --add      the rest of the table is that of the last run
     python bench/scale.py --write-docs    puts the table into docs/performance.md
 
 The parts are idle, slow, listing and start. Idle sessions are logged in by crowd.c, from several addresses of
@@ -45,8 +45,8 @@ SOURCES = 40
 """Addresses of loopback that the sessions come from."""
 SPARE = 200
 """Descriptors that a server needs for itself."""
-OCTETS = 1 << 20
-"""Of a slow transfer: many times what lies in the socket buffers."""
+OCTETS = 2 << 20
+"""Of a slow transfer: more than what may lie in the socket buffers, so that the server is at work for all at once."""
 PATIENCE = 120.0
 REST = 12.0
 """Seconds: Homeport lets a thread go that had nothing to do for ten."""
@@ -235,9 +235,10 @@ def threads_row(meter: Meter, row: str, kind: str, figures: Figures) -> None:
 def beside(kind: str, alone: Running, crowded: Running, rounds: int, figures: Figures) -> None:
     """A small RETR on the server with the crowd and on the one without, in turns."""
     with_them, without = [], []
-    for _ in range(rounds):
-        with_them.append(measure(crowded.meter, crowded.port, SMALL, 0.4).cpu)
-        without.append(measure(alone.meter, alone.port, SMALL, 0.4).cpu)
+    for number in range(rounds):
+        turns = [(crowded, with_them), (alone, without)]
+        for server, samples in turns if number % 2 else reversed(turns):
+            samples.append(measure(server.meter, server.port, SMALL, 0.4).cpu)
     cpu, ratio = statistics.median(with_them), statistics.median(with_them) / statistics.median(without)
     figures.put("retr", kind, cpu, scale(cpu))
     figures.put("beside", kind, ratio, f"{ratio:.2f}")
@@ -403,6 +404,12 @@ def table(figures: Figures, names: list[str]) -> list[list[str]]:
     return lines
 
 
+def earlier(path: Path) -> Figures:
+    """The figures of the last run; its notes have been read."""
+    found = json.loads(path.read_text())
+    return Figures(found["texts"], found["numbers"])
+
+
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="FTP servers with very many sessions, and very many files.")
     parser.add_argument("--small", action="store_true", help="some hundreds of everything, three rounds")
@@ -415,9 +422,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=64, help="KiB a second of a slow transfer (default 64)")
     parser.add_argument("--entries", type=int, help="entries of the large directory (default 1000000)")
     parser.add_argument("--listings", type=int, default=3, help="how often it is listed (default 3)")
-    parser.add_argument("--rounds", type=int, help="of small RETRs and of starts (default 7)")
+    parser.add_argument("--rounds", type=int, help="of small RETRs and of starts (default 9)")
     parser.add_argument("--tree", type=Path, metavar="DIR", help="where the files are, and stay for the next run")
     parser.add_argument("--json", type=Path, default=BUILD / "scale.json", metavar="FILE", help="where figures go")
+    parser.add_argument("--add", action="store_true", help="keep the last run's figures that are not measured anew")
     parser.add_argument("--write-docs", action="store_true", help="rewrite the table in docs/performance.md")
     options = parser.parse_args(arguments)
     options.servers = options.servers.split(",")
@@ -433,7 +441,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options.peer_idle = min(options.peer_idle or (50 if small else 1_000), options.idle)
     options.peer_slow = min(options.peer_slow or (20 if small else 200), options.slow)
     options.entries = options.entries or (20_000 if small else 1_000_000)
-    options.rounds = options.rounds or (3 if small else 7)
+    options.rounds = options.rounds or (3 if small else 9)
     return options
 
 
@@ -448,7 +456,7 @@ def main(arguments: list[str] | None = None) -> int:
     compile_client("crowd")
     if set(FORKING) & set(options.servers):
         subprocess.run([str(HERE.parent / "tools" / "peers.sh")], check=True)
-    figures = Figures()
+    figures = earlier(options.json) if options.add else Figures()
     root = options.tree or room_for(1 << 30)
     work = [("listing", listing), ("start", starting), ("idle", multitude)]
     try:
@@ -464,7 +472,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.tree:
             shutil.rmtree(root, ignore_errors=True)
     about = about_system()
-    lines = table(figures, options.servers)
+    lines = table(figures, list(SERVERS) if options.add else options.servers)
     notes = "".join(f"- {note}\n" for note in figures.notes)
     print(about, plain(lines), notes, sep="\n\n")
     options.json.write_text(json.dumps({"about": about, **dataclasses.asdict(figures)}, indent=1))
