@@ -48,7 +48,6 @@ DANGERS: dict[str, set[str]] = {
         "data.arrivals",
         "data.channel",
         "data.offer",
-        "data.portrange",
         "data.ports",
         "data.kernelstream",
         "data.stream",

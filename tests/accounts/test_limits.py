@@ -69,6 +69,19 @@ def test_no_limit() -> None:
     assert all(limits.take(HERE) is None for _ in range(1000))
 
 
+def test_other_limits_leave_those_who_are_there() -> None:
+    limits = SessionLimits(10, 3)
+    for _ in range(3):
+        limits.take(HERE)
+    limits.change(10, 2)
+    assert limits.take(HERE) is Full.ADDRESS
+    limits.change(3, 0)
+    assert limits.take(HERE) is Full.SERVER
+    limits.change(4, 0)
+    assert limits.take(HERE) is None
+    assert limits.total == 4
+
+
 def test_what_was_not_taken_cannot_be_released() -> None:
     limits = SessionLimits(10, 10)
     limits.take(HERE)

@@ -14,7 +14,9 @@ import pytest
 
 from homeport.data import ports as ports_module
 from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.portrange import PortRange
 from homeport.data.ports import NoPortFree, Offer, PassivePorts
+from homeport.net.listener import Listener, listen
 
 from .ends import Control, Meanwhile, is_refused
 
@@ -596,6 +598,48 @@ def test_a_connection_that_was_there_before_the_close_is_good(pool: Pool, contro
     ports.sweep()
     ports.close()
     meet(offer, control, client)
+
+
+# -- ports that come and go (one of several workers) -------------------------------------------------------------------
+
+
+def test_ports_are_adopted_from_sockets_that_listen_already(control: Control, connect: Connect) -> None:
+    ports = PassivePorts([PortRange(HERE)], ())
+    with pytest.raises(NoPortFree, match="No passive port is open"):
+        ports.offer(HERE, HERE, 0)
+    kept = listen(HERE, 0)
+    ports.adopt([(HERE, Listener(socket.AF_INET, os.dup(kept.fileno())))])
+    assert ports.ports == (kept.getsockname()[1],)
+    offer = ports.offer(HERE, HERE, 0)
+    meet(offer, control, connect(offer.port))
+    ports.close()
+    kept.close()
+
+
+def test_a_port_is_retired_when_nobody_waits_there_any_more(control: Control, connect: Connect) -> None:
+    ports = PassivePorts([PortRange(HERE)], ())
+    kept = [listen(HERE, 0) for _ in range(3)]
+    ports.adopt([(HERE, Listener(socket.AF_INET, os.dup(one.fileno()))) for one in kept])
+    offer = ports.offer(HERE, HERE, 0)
+    forgotten: list[int] = []
+    known = set(ports.descriptors())
+    others = {(HERE, one.getsockname()[1]) for one in kept} - {(HERE, offer.port)}
+    assert set(ports.retire(forgotten.append)) == others
+    assert len(forgotten) == 2
+    assert set(forgotten) < known
+    assert ports.ports == (offer.port,)
+    assert ports.retire(forgotten.append) == []
+    meet(offer, control, connect(offer.port))
+    assert ports.retire(forgotten.append) == [(HERE, offer.port)]
+    assert set(forgotten) == known
+    with pytest.raises(NoPortFree):
+        ports.offer(HERE, HERE, 0)
+    ports.close()
+    # Whoever keeps the sockets may lend them to somebody else.
+    connect(kept[0].getsockname()[1])
+    kept[0].accept()[0].close()
+    for one in kept:
+        one.close()
 
 
 _SHORTAGE = """

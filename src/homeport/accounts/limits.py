@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
 from ipaddress import IPv6Address, ip_address
+from typing import Protocol
 
 
 class Full(Enum):
@@ -19,6 +20,26 @@ class Full(Enum):
 
     SERVER = "Too many connections to this server; please try again later"
     ADDRESS = "Too many connections from your address"
+
+
+class Places(Protocol):
+    """Whoever counts sessions: `SessionLimits`, or what asks it in another process."""
+
+    def take(self, address: str) -> Full | None: ...
+
+    def release(self, address: str) -> None: ...
+
+    def move(self, old: str, new: str) -> Full | None: ...
+
+
+class Slowing(Protocol):
+    """Whoever slows logins down: `LoginThrottle`, or what asks it in another process."""
+
+    def delay(self, address: str) -> float | None: ...
+
+    def failed(self, address: str, name: str) -> float: ...
+
+    def succeeded(self, address: str, name: str) -> None: ...
 
 
 class SessionLimits:
@@ -33,6 +54,11 @@ class SessionLimits:
         self._lock = threading.Lock()
         self._total = 0
         self._by_network: dict[str | bytes, int] = {}
+
+    def change(self, sessions: int, per_address: int) -> None:
+        """Other limits from now on. Who is there already stays."""
+        with self._lock:
+            self._sessions, self._per_address = sessions, per_address
 
     def take(self, address: str) -> Full | None:
         """Count one more session from *address*, or tell why not. What was taken must be released once."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from homeport.net.listener import listen, plain
+from homeport.net.listener import Listener, listen, plain
 
 if TYPE_CHECKING:
     from .arrivals import Arrivals
@@ -31,7 +31,7 @@ class Port:
 
     __slots__ = ("arrivals", "former", "listener", "number", "offers", "range")
 
-    def __init__(self, listener: socket.socket, of: PortRange) -> None:
+    def __init__(self, listener: Listener, of: PortRange) -> None:
         self.listener = listener
         self.number: int = listener.getsockname()[1]
         self.range = of
@@ -160,32 +160,42 @@ class Chance:
 Unavailable = list[tuple[int, str]]
 
 
+Kept = Mapping[tuple[str, int], Listener]
+"""Sockets that listen already, by address and port."""
+NONE_KEPT: Kept = MappingProxyType({})
+
+
 def open_ranges(
-    addresses: Sequence[str], numbers: Sequence[int] | None, count: int
+    addresses: Sequence[str], numbers: Sequence[int] | None, count: int, open_already: Kept = NONE_KEPT
 ) -> tuple[list[PortRange], Unavailable]:
-    """Listen on *numbers* of each address, or on *count* that the system chooses; and what could not be had."""
+    """Listen on *numbers* of each address, or on *count* that the system chooses; and what could not be had.
+
+    Of *numbers*, those that are *open_already* are used further.
+    """
     ranges = [PortRange(plain(address)) for address in dict.fromkeys(addresses)]
     unavailable: Unavailable = []
     try:
         if numbers is None:
             _open_any(ranges, count, unavailable)
         else:
-            _open_these(ranges, numbers, unavailable)
+            _open_these(ranges, numbers, unavailable, open_already)
     except BaseException:
-        for one in ranges:
-            one.close()
+        for port in (port for one in ranges for port in one.ports if port.listener not in open_already.values()):
+            port.listener.close()
         raise
     return ranges, unavailable
 
 
-def _open_these(ranges: Sequence[PortRange], numbers: Sequence[int], unavailable: Unavailable) -> None:
+def _open_these(
+    ranges: Sequence[PortRange], numbers: Sequence[int], unavailable: Unavailable, open_already: Kept
+) -> None:
     wanted = list(dict.fromkeys(numbers))
     if len(wanted) > MOST_PORTS:
         wanted = random.SystemRandom().sample(wanted, MOST_PORTS)
     for number in wanted:
         for one in ranges:
             try:
-                listener = listen(one.address, number)
+                listener = open_already.get((one.address, number)) or listen(one.address, number)
             except OSError as error:
                 unavailable.append((number, f"{one.address}: {error.strerror or error}"))
             else:
@@ -215,8 +225,8 @@ def _open_any(ranges: Sequence[PortRange], count: int, unavailable: Unavailable)
             break
 
 
-def _same_number(ranges: Sequence[PortRange]) -> list[socket.socket]:
-    listeners: list[socket.socket] = []
+def _same_number(ranges: Sequence[PortRange]) -> list[Listener]:
+    listeners: list[Listener] = []
     try:
         for one in ranges:
             listeners.append(listen(one.address, listeners[0].getsockname()[1] if listeners else 0))

@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from homeport.net.listener import SHORTAGE, accept, plain
+from homeport.net.listener import SHORTAGE, Listener, accept, plain
 
 from .arrivals import Arrivals, Proxies
 from .connection import Cause, DataConnectionError, attend
@@ -80,15 +80,16 @@ class PassivePorts:
         self._kept = kept
         self._wakers: list[Waker] = []
         self.closed = False
-        self.ports = tuple(sorted({port.number for one in ranges for port in one.ports}))
+        self._proxies = proxies
+        self.ports: tuple[int, ...] = ()
         """The numbers that are listening."""
+        self._count()
         self.unavailable = tuple(unavailable)
         """The numbers that could not be had, on one address or all, and why."""
         self.without = tuple(one.address for one in ranges if not one.ports)
         """The addresses on which none could be had."""
-        if proxies is not None:
-            for port in self._places():
-                port.arrivals = Arrivals(proxies)
+        for port in self._places():
+            self._introduce(port)
 
     @classmethod
     def open(
@@ -172,6 +173,33 @@ class PassivePorts:
     def unsettled(self) -> bool:
         """Whether connections of proxies are still to tell whose they are, so that another `sweep` is due soon."""
         return any(port.arrivals for port in self._places())
+
+    def adopt(self, listeners: Sequence[tuple[str, Listener]]) -> None:
+        """From now on these are ports, too: each listens, on an address of those that this was made for."""
+        added = [Port(listener, self._ranges[plain(address)]) for address, listener in listeners]
+        with self._lock:
+            for port in added:
+                self._introduce(port)
+                port.range.ports.append(port)
+            self._count()
+
+    def retire(self, forget: Callable[[int], None]) -> list[tuple[str, int]]:
+        """Give up the ports that are promised to nobody: the address and number of each.
+
+        *forget* is called with each descriptor before it is closed: another process may still have it open, and then
+        a selector does not notice.
+        """
+        with self._lock:
+            idle = [port for port in self._places() if not port.offers and not port.range.queues]
+            for port in idle:
+                port.range.ports.remove(port)
+            self._count()
+        for port in idle:
+            forget(port.fileno())
+            if port.arrivals is not None:
+                port.arrivals.close()
+            port.listener.close()
+        return [(port.range.address, port.number) for port in idle]
 
     def close(self) -> None:
         """Stop listening. Whoever waits is told CLOSED; connections that came in before stay with their sessions."""
@@ -261,6 +289,13 @@ class PassivePorts:
                 if offer.waker is not None:
                     offer.waker.wake()
 
+    def _introduce(self, port: Port) -> None:
+        if self._proxies is not None:
+            port.arrivals = Arrivals(self._proxies)
+
+    def _count(self) -> None:
+        self.ports = tuple(sorted({port.number for port in self._places()}))
+
     def _places(self) -> list[Port]:
         return [port for one in self._ranges.values() for port in one.ports]
 
@@ -310,7 +345,7 @@ class PassivePorts:
     # -- promises; called under the lock unless they say that they take it ---------------------------------
 
     def _try(self, within: PortRange, peer: str, local: str, among: frozenset[int] | None) -> Offer | None:
-        if self.closed:
+        if self.closed or not within.ports:  # or all were retired in this very moment
             raise NoPortFree("The passive ports are closed: the server is stopping.", Cause.CLOSED)
         port = within.choose(peer, time.monotonic(), among)
         return None if port is None else self._promise(port, peer, local)

@@ -1,7 +1,7 @@
 """Throttle: how fast octets may move, for one session, for all of one user's, and for the whole server.
 
 A Bucket keeps the moment at which the next octet is due. Moving n octets puts it off by n / rate, so the average is
-exact however unevenly the system wakes us: what one piece is late, the next makes up for, within `_CREDIT_SECONDS`. A
+exact however unevenly the system wakes us: what one piece is late, the next makes up for, within `CREDIT_SECONDS`. A
 Throttle asks several buckets at once. ThrottledStream puts it around any stream, plain or TLS, so a transfer without
 a limit pays nothing and the pump knows only one more thing to wait for: time.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from .stream import Stream, WouldBlock
 
 _PIECE_SECONDS = 0.05
 """A piece is what the rate allows in this time: small enough to be even, large enough to be cheap."""
-_CREDIT_SECONDS = 0.2
+CREDIT_SECONDS = 0.2
 """So much lateness is made up for; a longer pause is not, or it would be followed by a burst."""
 _SMALLEST_PIECE, _LARGEST_PIECE = 512, 8 * 1024 * 1024
 
@@ -29,6 +29,24 @@ class WantTime(WouldBlock):
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+
+
+class Limit(Protocol):
+    """A limit, shared by whoever holds it: a Bucket, or one that processes share (`sharedrate.py`)."""
+
+    @property
+    def rate(self) -> int:
+        """Octets a second."""
+
+    def delay(self) -> float:
+        """Seconds until the next octet is due; 0 or less: now."""
+
+    def spend(self, octets: int) -> None:
+        """Say that *octets* have moved."""
+
+
+MakeLimit = Callable[[str | None, bool, int], Limit]
+"""From whose it is (None: the whole server's), whether it is for uploads, and octets a second."""
 
 
 class Bucket:
@@ -51,7 +69,7 @@ class Bucket:
     def spend(self, octets: int) -> None:
         """Say that *octets* have moved."""
         with self._lock:
-            self._due = max(self._due, self._clock() - _CREDIT_SECONDS) + octets / self.rate
+            self._due = max(self._due, self._clock() - CREDIT_SECONDS) + octets / self.rate
 
 
 class Throttle:
@@ -59,7 +77,7 @@ class Throttle:
 
     __slots__ = ("_buckets", "piece")
 
-    def __init__(self, buckets: tuple[Bucket, ...]) -> None:
+    def __init__(self, buckets: tuple[Limit, ...]) -> None:
         self._buckets = buckets
         slowest = min(bucket.rate for bucket in buckets)
         self.piece = min(max(int(slowest * _PIECE_SECONDS), _SMALLEST_PIECE), _LARGEST_PIECE)
@@ -141,13 +159,23 @@ class Rates:
     """The limits of a server, from which each session gets its own. Safe for threads."""
 
     def __init__(
-        self, *, server: Pace = UNLIMITED, session: Pace = UNLIMITED, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        server: Pace = UNLIMITED,
+        session: Pace = UNLIMITED,
+        clock: Callable[[], float] = time.monotonic,
+        make: MakeLimit | None = None,
     ) -> None:
+        """*make* makes the limits that hold for several sessions together, where they may be in several processes."""
         self._session = session
         self._clock = clock
+        self._make = make if make is not None else lambda _, __, rate: Bucket(rate, clock)
         self._lock = threading.Lock()
-        self._server = (self._bucket(server.download), self._bucket(server.upload))
-        self._users: WeakValueDictionary[tuple[str, bool], Bucket] = WeakValueDictionary()
+        self._server = (
+            self._make(None, False, server.download) if server.download else None,
+            self._make(None, True, server.upload) if server.upload else None,
+        )
+        self._users: WeakValueDictionary[tuple[str, bool], Limit] = WeakValueDictionary()
 
     def throttles(self, user: str, pace: Pace) -> Throttles:
         """For a new session of *user*, all of whose sessions together have *pace*."""
@@ -158,21 +186,21 @@ class Rates:
             self._throttle(self._server[1], self._session.upload, self._of(user, pace.upload, upload=True)),
         )
 
-    def _throttle(self, server: Bucket | None, session: int, user: Bucket | None) -> Throttle | None:
+    def _throttle(self, server: Limit | None, session: int, user: Limit | None) -> Throttle | None:
         buckets = tuple(bucket for bucket in (server, self._bucket(session), user) if bucket is not None)
         return Throttle(buckets) if buckets else None
 
-    def _bucket(self, rate: int) -> Bucket | None:
+    def _bucket(self, rate: int) -> Limit | None:
         return Bucket(rate, self._clock) if rate else None
 
-    def _of(self, user: str, rate: int, *, upload: bool) -> Bucket | None:
+    def _of(self, user: str, rate: int, *, upload: bool) -> Limit | None:
         """The bucket that all sessions of *user* share; it lives as long as one of them does."""
         if not rate:
             return None
         with self._lock:
             bucket = self._users.get((user, upload))
             if bucket is None or bucket.rate != rate:
-                bucket = self._users[user, upload] = Bucket(rate, self._clock)
+                bucket = self._users[user, upload] = self._make(user, upload, rate)
             return bucket
 
 

@@ -55,8 +55,9 @@ class Listener(socket.socket):
 
     __slots__ = ("_family",)
 
-    def __init__(self, family: int) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+    def __init__(self, family: int, descriptor: int | None = None) -> None:
+        """*descriptor*: of a socket that listens already, which this is from now on."""
+        super().__init__(family, socket.SOCK_STREAM, 0, descriptor)
         self._family = int(family)
 
     def accept(self) -> tuple[socket.socket, Any]:
