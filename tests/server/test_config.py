@@ -16,9 +16,11 @@ from homeport.server.config import (
     Config,
     DataOptions,
     ListenOptions,
+    ServerOptions,
     TlsOptions,
     UserOptions,
     port_conflicts,
+    worker_conflicts,
 )
 from homeport.server.forms import Umask
 from homeport.server.load import load
@@ -137,6 +139,23 @@ def test_options_do_not_change() -> None:
 def test_port_conflicts(listen: dict[str, object], data: dict[str, object], words: list[str]) -> None:
     found = port_conflicts(ListenOptions.model_validate(listen), DataOptions.model_validate(data))
     assert [conflict.text for conflict in found] == words
+
+
+@pytest.mark.parametrize(
+    ("workers", "ports", "words"),
+    [
+        (20, "50000-50019", []),
+        (21, "50000-50019", ["21 workers need as many passive ports, and there are 20"]),
+        ("auto", "50000", []),
+        (100, "any", []),
+    ],
+)
+def test_each_worker_needs_a_port(workers: object, ports: str, words: list[str]) -> None:
+    server, data = (
+        ServerOptions.model_validate({"workers": workers}),
+        DataOptions.model_validate({"passive_ports": ports}),
+    )
+    assert [conflict.text for conflict in worker_conflicts(server, data)] == words
 
 
 def test_conflicts_stop_a_configuration_that_a_program_makes() -> None:

@@ -316,6 +316,12 @@ def test_a_plain_password_that_nobody_else_may_read(tmp_path: Path, mode: int) -
             '[data]\nannounce = { "10.0.0.1/8" = "10.0.0.1" }',
             'data.announce."10.0.0.1/8": "10.0.0.1/8" is not a network',
         ),
+        (
+            "[server]\nworkers = 21",
+            "server.workers: 21 workers need as many passive ports, and there are 20",
+        ),
+        ("[server]\nworkers = 'atuo'", 'server.workers: "auto", or a whole number without quotation marks'),
+        ("[server]\nworkers = 0", "server.workers: 0 workers cannot be: 1 to 256 can"),
         ('[server]\nstate = "homeport.toml"', "server.state: DIR/homeport.toml is not a directory"),
         ('[tls]\nkey = "homeport.toml"', "tls: there is a key, but no certificate"),
         (

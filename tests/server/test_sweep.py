@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from homeport.data.readiness import ready
+from homeport.net.listener import Listener
 from homeport.server.sweep import BUNDLES, SECONDS, Sweep
 
 from .fakes import FakeTime
@@ -19,9 +21,21 @@ class FakePorts:
     def __init__(self) -> None:
         self.sweeps = 0
         self.unsettled = False
+        self.open = [71, 72]
 
     def descriptors(self) -> list[int]:
-        return [71, 72]
+        return self.open
+
+    def adopt(self, listeners: Sequence[tuple[str, Listener]]) -> None:
+        raise NotImplementedError
+
+    def retire(self, forget: Callable[[int], None]) -> list[tuple[str, int]]:
+        """Only the first is not needed."""
+        if 71 not in self.open:
+            return []
+        forget(71)
+        self.open = [72]
+        return [("127.0.0.1", 50000)]
 
     def sweep(self) -> list[tuple[str, int]]:
         self.sweeps += 1
@@ -76,6 +90,36 @@ def test_all_ports_are_one_descriptor() -> None:
     lobby.timers[0][1]()
     assert ports.sweeps == 1
     assert set(lobby.watched) == {bundle}
+    sweep.close()
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_ports_come_and_go() -> None:
+    lobby, ports = FakeLobby(), FakePorts()
+    sweep = Sweep(ports, lobby, FakeTime(), bundled=False)
+    sweep.begin()
+    assert sweep.retire() == [("127.0.0.1", 50000)]
+    assert set(lobby.watched) == {72}
+    assert sweep.retire() == []
+    ports.open = [72, 73]
+    sweep.renew()
+    assert set(lobby.watched) == {72, 73}
+
+
+@pytest.mark.skipif(not BUNDLES, reason="only Linux has bundles")
+def test_a_bundle_has_the_ports_that_there_are() -> None:
+    lobby, ports = FakeLobby(), FakePorts()
+    pairs = [socket.socketpair() for _ in range(2)]
+    ports.descriptors = lambda: [here.fileno() for here, _ in pairs[:1]]  # type: ignore[method-assign]
+    sweep = Sweep(ports, lobby, FakeTime())
+    sweep.begin()
+    pairs[1][1].send(b"x")
+    assert ready(tuple(lobby.watched), (), 0) == []
+    ports.descriptors = lambda: [here.fileno() for here, _ in pairs]  # type: ignore[method-assign]
+    sweep.renew()
+    assert ready(tuple(lobby.watched), (), 5) == list(lobby.watched)
     sweep.close()
     for pair in pairs:
         for end in pair:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from homeport.accounts.limits import SessionLimits
+from homeport.accounts.limits import Places
 from homeport.events.bus import Bus
 from homeport.events.types import SessionRefused
 from homeport.net.listener import text_of
@@ -38,21 +38,24 @@ class Admission:
 
     def __init__(
         self,
-        limits: SessionLimits,
+        limits: Places,
         converse: Converse,
         begin: Callable[[Talk, socket.socket], None],
         events: Bus,
         clock: Clock,
         proxies: Proxies | None = None,
+        numbers: Iterator[int] | None = None,
     ) -> None:
-        """*proxies*: every connection comes from one of them and begins with a header."""
+        """*proxies*: every connection comes from one of them and begins with a header. *numbers*: those of the
+        sessions; by default 1, 2, 3 ...
+        """
         self._proxies = proxies
         self._limits = limits
         self._converse = converse
         self._begin = begin
         self._events = events
         self._clock = clock
-        self._numbers = itertools.count(1)
+        self._numbers = numbers if numbers is not None else itertools.count(1)
         self.stopping = False
         """Set when the server drains: everybody is refused."""
 

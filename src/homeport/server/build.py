@@ -22,7 +22,7 @@ from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Accounts, AnonymousAccount, DatabaseAccounts, Provider, StaticAccounts
 from homeport.data.address import Announcement, Rule, Rules
 from homeport.data.destination import PrivatePort
-from homeport.data.throttle import Pace, Rates
+from homeport.data.throttle import MakeLimit, Pace, Rates
 from homeport.events import jsonlog, xferlog
 from homeport.events.bus import Bus
 from homeport.events.logfile import LogFile
@@ -38,13 +38,14 @@ from homeport.storage.closed import real_places
 from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
 
+from .admission import Converse
 from .certificates import Certification, acme_directory, open_certificates
 from .config import Config
 from .console import ConsoleSocket, ConsoleUnavailable
 from .dataports import open_passive_ports, trust, try_active_port
 from .homes import Homes
 from .introduced import Proxies
-from .listening import StartError, open_listeners
+from .listening import NONE_KEPT, Kept, StartError, open_listeners
 from .operation import Parts
 from .outside import Adapters, Outside, fixed_address, open_outside
 from .partials import partial_sweep
@@ -53,7 +54,7 @@ from .protection import contexts_of, tls_policy_of
 
 ChooseProviders = Callable[[Sequence[Provider]], Sequence[Provider]]
 
-_STOP_SECONDS = 2.0
+STOP_SECONDS = 2.0
 """For what runs beside the sessions to end."""
 USERS_FILE = "users.sqlite"
 """The database of users in the state directory."""
@@ -74,13 +75,12 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         events.publish(Warned(at=timing.time(), text=text))
 
     with ExitStack() as undo:
-        listeners = open_listeners(config.listen.addresses, config.listen.port)
-        implicit = _open_implicit(config)
-        for listener in (*listeners, *implicit):
+        control, port = open_control(config, NONE_KEPT)
+        for listener in control:
             undo.callback(listener.close)
-        port: int = listeners[0].getsockname()[1]
-        addresses = [text_of(listener.getsockname())[0] for listener in listeners]
-        logs = _open_logs(config, events, undo)
+        addresses = addresses_of(control, port)
+        logs = open_logs(config, undo)
+        subscribe_all(logs, config, events, undo)
         ports = open_passive_ports(addresses, config, events, timing, warn)
         undo.callback(ports.close)
         try_active_port(addresses, policy_of(config, port).active_port, warn)
@@ -89,71 +89,82 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         certification = open_certificates(config, addresses, timing, warn, acme_authority)
         if certification is not None:
             undo.callback(certification.close)
-        post = SharedPost()
-        passwords = Passwords(clock=timing.monotonic, before=post.give_way)
-        database = _open_database(config, undo)
-        accounts = _open_accounts(config, database, passwords, providers)
-        sync = config.uploads.sync
-        # One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2).
-        key = secrets.token_bytes(KEY_OCTETS)
-        # Who shares the folder that the state lies in does not share hashes and private keys with it.
-        shut = [path for path in (config.server.state, config.tls.key) if path is not None]
-        closed = real_places(shut)
-        homes = Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=closed))
-        console = _open_console(config, events, timing, undo)
-        _check_library_of_router(config)
-        policy = policy_of(config, port)
-        announcement = Announcement(policy.announce)
-        control_ports = {listener.getsockname()[1] for listener in (*listeners, *implicit)}
-        outside = open_outside(
-            config, addresses, [*control_ports, *ports.ports], announcement, _ADAPTERS, events, timing, warn
-        )
+        store = certification.store if certification is not None else None
+        console = open_console(config, events, timing)
+        if console is not None:
+            undo.callback(console.close)
+        check_library_of_router(config)
+        announcement = Announcement(policy_of(config, port).announce)
+        outside = make_outside(config, control, addresses, ports.ports, announcement, events, timing)
         undo.callback(outside.close)
-        sweeping = partial_sweep(config, database, shut, events, timing)
+        post = SharedPost()
+        database = open_database(config, undo)
+        sweeping = partial_sweep(config, database, shut_places(config), events, timing)
         if sweeping is not None:
-            undo.callback(sweeping.stop, _STOP_SECONDS)
+            undo.callback(sweeping.stop, STOP_SECONDS)
         services = Services(
-            accounts=accounts,
+            accounts=open_accounts(config, database, passwords_of(timing, post), providers),
             throttle=LoginThrottle(timing.monotonic),
             ports=ports,
             events=events,
-            storage_for=homes.storage_for,
-            tls=contexts_of(config, certification.store if certification is not None else None),
-            policy=policy,
+            storage_for=homes_of(config, fresh_key()).storage_for,
+            tls=contexts_of(config, store),
+            policy=policy_of(config, port),
             clock=timing,
             rates=rates_of(config, timing),
             post=post,
             stopping=stopping,
             announcement=announcement,
         )
-        implicit_port = config.listen.implicit_tls_port
-        at_once = replace(services, policy=policy_of(config, implicit_port, implicit=True))
-
-        def converse(
-            connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]
-        ) -> Conversation:
-            """All that differs between the two control ports is what is asked of TLS, and the data port beside."""
-            chosen = at_once if implicit and local[1] == implicit_port else services
-            return Conversation(connection, number, peer, local, chosen)
-
         return Parts(
-            listeners=(*listeners, *implicit),
+            listeners=control,
             passive=ports,
             limits=SessionLimits(config.limits.sessions, config.limits.sessions_per_address),
-            converse=converse,
+            converse=converse_of(config, services),
             events=events,
             clock=timing,
             post=post,
             stopping=stopping,
             console=console,
-            facts=lambda: _facts(config, policy, announcement.rules, outside),
-            proxies=_proxies(config),
-            certificates=certification.store if certification is not None else None,
+            facts=lambda: facts_of(config, services.policy, announcement.rules, outside),
+            proxies=proxies_of(config),
+            certificates=store,
             begin=lambda: _begin(certification, outside, sweeping),
-            reopen=lambda: _reopen(logs),
+            reopen=lambda: reopen_all(logs),
             close=undo.pop_all().close,
         )
     raise AssertionError  # the type checker believes that an ExitStack may swallow an exception
+
+
+def converse_of(config: Config, services: Services) -> Converse:
+    """All that differs between the two control ports is what is asked of TLS, and the data port beside."""
+    implicit_port = config.listen.implicit_tls_port
+    at_once = replace(services, policy=policy_of(config, implicit_port, implicit=True))
+
+    def converse(connection: socket.socket, number: int, peer: tuple[str, int], local: tuple[str, int]) -> Conversation:
+        chosen = at_once if implicit_port and local[1] == implicit_port else services
+        return Conversation(connection, number, peer, local, chosen)
+
+    return converse
+
+
+def passwords_of(clock: Clock, post: SharedPost) -> Passwords:
+    return Passwords(clock=clock.monotonic, before=post.give_way)
+
+
+def fresh_key() -> bytes:
+    """One key for all: what is unique in MLSx stays so for a session that logs in anew (RFC 3659 §7.5.2)."""
+    return secrets.token_bytes(KEY_OCTETS)
+
+
+def homes_of(config: Config, key: bytes) -> Homes:
+    sync, closed = config.uploads.sync, real_places(shut_places(config))
+    return Homes(lambda directory: LocalStorage(directory, sync=sync, key=key, shut=closed))
+
+
+def shut_places(config: Config) -> list[str]:
+    """Who shares the folder that the state lies in does not share hashes and private keys with it."""
+    return [path for path in (config.server.state, config.tls.key) if path is not None]
 
 
 def policy_of(config: Config, control_port: int, *, implicit: bool = False) -> Policy:
@@ -195,7 +206,7 @@ def state_directory(path: str) -> str:
     return path
 
 
-def _open_database(config: Config, undo: ExitStack) -> Database | None:
+def open_database(config: Config, undo: ExitStack) -> Database | None:
     """The users of the state directory, if there is one."""
     if config.server.state is None:
         return None
@@ -207,7 +218,7 @@ def _open_database(config: Config, undo: ExitStack) -> Database | None:
     return database
 
 
-def _open_accounts(
+def open_accounts(
     config: Config, database: Database | None, passwords: Passwords, choose: ChooseProviders | None
 ) -> Accounts:
     """Those of the configuration, then those of the state directory, then everybody."""
@@ -225,20 +236,18 @@ def _open_accounts(
     return Accounts(choose(providers) if choose is not None else providers, passwords)
 
 
-def _open_console(config: Config, events: Bus, clock: Clock, undo: ExitStack) -> ConsoleSocket | None:
+def open_console(config: Config, events: Bus, clock: Clock) -> ConsoleSocket | None:
     """Where `homeport sessions` asks. A server without one serves as well."""
     if config.server.state is None:
         return None
     try:
-        console = ConsoleSocket(config.server.state)
+        return ConsoleSocket(config.server.state)
     except ConsoleUnavailable as error:
         events.publish(Warned(at=clock.time(), text=f"`homeport sessions` cannot ask this server: {error}."))
         return None
-    undo.callback(console.close)
-    return console
 
 
-def _facts(config: Config, policy: Policy, rules: Rules, outside: Outside) -> dict[str, object]:
+def facts_of(config: Config, policy: Policy, rules: Rules, outside: Outside) -> dict[str, object]:
     """For the console: what is announced, and why."""
     return {
         "active_port": policy.active_port,
@@ -252,17 +261,19 @@ def _facts(config: Config, policy: Policy, rules: Rules, outside: Outside) -> di
     }
 
 
-def rates_of(config: Config, clock: Clock) -> Rates:
+def rates_of(config: Config, clock: Clock, make: MakeLimit | None = None) -> Rates:
     """How fast transfers may be."""
     rates = config.rates
     return Rates(
         server=Pace(rates.server_download, rates.server_upload),
         session=Pace(rates.session_download, rates.session_upload),
         clock=clock.monotonic,
+        make=make,
     )
 
 
-def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[LogFile, ...]:
+def open_logs(config: Config, undo: ExitStack) -> tuple[LogFile, ...]:
+    """Those that *config* names. Raises StartError."""
     logs: list[LogFile] = []
     try:
         if config.log.json_file is not None:
@@ -271,15 +282,18 @@ def _open_logs(config: Config, events: Bus, undo: ExitStack) -> tuple[LogFile, .
             logs.append(undo.enter_context(LogFile(config.log.xferlog_file, xferlog.render)))
     except OSError as error:
         raise StartError(f"The log file {error.filename} cannot be opened: {error.strerror}.") from error
+    return tuple(logs)
+
+
+def subscribe_all(logs: Sequence[LogFile], config: Config, events: Bus, undo: ExitStack) -> None:
     for log in logs:
         events.subscribe(log)
         undo.callback(events.unsubscribe, log)
     if config.log.commands:
         events.commands = True
-    return tuple(logs)
 
 
-def _reopen(logs: Sequence[LogFile]) -> None:
+def reopen_all(logs: Sequence[LogFile]) -> None:
     for log in logs:
         log.reopen()
 
@@ -292,7 +306,7 @@ def _begin(certification: Certification | None, outside: Outside, sweeping: Back
         sweeping.start()
 
 
-def _proxies(config: Config) -> Proxies | None:
+def proxies_of(config: Config) -> Proxies | None:
     """Who introduces clients on the control connection."""
     options = config.proxy
     if not options.control:
@@ -314,7 +328,7 @@ def _upnp(own: str | None) -> Router | None:
     return Upnp(own=own)
 
 
-def _check_library_of_router(config: Config) -> None:
+def check_library_of_router(config: Config) -> None:
     if config.router.map == "upnp" and find_spec("miniupnpc") is None:
         raise StartError("UPnP needs a library that is not installed (miniupnpc): pip install 'homeport[upnp]'.")
 
@@ -342,8 +356,41 @@ def acme_authority(config: Config) -> Authority:
     return AcmeAuthority(order, acme_directory(config.server.state or "", options))
 
 
-def _open_implicit(config: Config) -> tuple[socket.socket, ...]:
-    """The listening sockets of the port where TLS begins at once, if there is to be one."""
+def open_control(config: Config, open_already: Kept) -> tuple[tuple[socket.socket, ...], int]:
+    """The listening sockets of control connections, those where TLS begins at once behind the others; and the port."""
+    listeners = open_listeners(config.listen.addresses, config.listen.port, open_already)
+    port: int = listeners[0].getsockname()[1]
     if not config.listen.implicit_tls_port:
-        return ()
-    return open_listeners(config.listen.addresses, config.listen.implicit_tls_port)
+        return listeners, port
+    try:
+        return (
+            *listeners,
+            *open_listeners(config.listen.addresses, config.listen.implicit_tls_port, open_already),
+        ), port
+    except BaseException:
+        for listener in listeners:
+            if listener not in open_already.values():
+                listener.close()
+        raise
+
+
+def addresses_of(control: Sequence[socket.socket], port: int) -> list[str]:
+    """Where clients connect."""
+    names = [listener.getsockname() for listener in control]
+    return [text_of(name)[0] for name in names if name[1] == port]
+
+
+def make_outside(
+    config: Config,
+    control: Sequence[socket.socket],
+    addresses: Sequence[str],
+    passive: Sequence[int],
+    announcement: Announcement,
+    events: Bus,
+    clock: Clock,
+) -> Outside:
+    def warn(text: str) -> None:
+        events.publish(Warned(at=clock.time(), text=text))
+
+    ports = {listener.getsockname()[1] for listener in control}
+    return open_outside(config, addresses, [*ports, *passive], announcement, _ADAPTERS, events, clock, warn)

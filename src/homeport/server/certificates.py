@@ -67,16 +67,26 @@ def open_certificates(
             raise StartError(f"The certificate cannot be written to {state}: {error.strerror}.") from error
         except CertificateUnusable as error:
             raise StartError(str(error)) from error
+    store = open_store(config, clock, warn)
+    if store is None:
+        return None
+    upkeep = Upkeep(store, renewal, warn, clock.time)
+    upkeep.warn_of_expiry()
+    return Certification(store, upkeep, warn)
+
+
+def open_store(config: Config, clock: Clock, warn: Callable[[str], None]) -> CertificateStore | None:
+    """The certificates that there are, and nobody who looks after them; None if there is to be none.
+
+    Raises StartError.
+    """
     pairs = pairs_of(config)
     if not pairs:
         return None
     try:
-        store = CertificateStore(pairs, warn, monotonic=clock.monotonic)
+        return CertificateStore(pairs, warn, monotonic=clock.monotonic)
     except (CertificateUnusable, OSError) as error:
         raise StartError(f"The certificate cannot be used: {error}.") from error
-    upkeep = Upkeep(store, renewal, warn, clock.time)
-    upkeep.warn_of_expiry()
-    return Certification(store, upkeep, warn)
 
 
 def configured_pairs(config: Config) -> list[Pair]:

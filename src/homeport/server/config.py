@@ -31,6 +31,7 @@ from .forms import (
     Size,
     StateDirectory,
     StunServer,
+    Workers,
 )
 from .people import AnonymousOptions, UserOptions, grants
 from .section import Section
@@ -58,6 +59,7 @@ __all__ = [
     "name_conflicts",
     "port_conflicts",
     "way_conflicts",
+    "worker_conflicts",
 ]
 
 
@@ -81,6 +83,11 @@ class ServerOptions(Section):
         default=(),
         description="The names that HOST accepts (RFC 7151); without any, it accepts every name.",
         examples=[("ftp.example.net",)],
+    )
+    workers: Workers = Field(
+        default=1,
+        description='How many processes share the clients; "auto" is one for each processor. More than one is for many '
+        "clients at once; the passive ports are divided among them, and SIGHUP then reads this file anew.",
     )
 
 
@@ -238,6 +245,7 @@ class Config(Section):
         names = [user.name for user in self.users]
         conflicts = [
             *port_conflicts(self.listen, self.data),
+            *worker_conflicts(self.server, self.data),
             *way_conflicts(self.data, self.router, self.proxy),
             *name_conflicts(names, self.anonymous.enabled),
         ]
@@ -273,6 +281,14 @@ def port_conflicts(listen: ListenOptions, data: DataOptions) -> Iterator[Conflic
         for key, port in controls:
             if source == port:
                 yield Conflict(("data", "active_port"), f"port {source} is the active port, but is listen.{key}")
+
+
+def worker_conflicts(server: ServerOptions, data: DataOptions) -> Iterator[Conflict]:
+    """Each worker needs a passive port of its own; "auto" takes as many workers as there are ports for."""
+    ports = data.passive_ports
+    if ports is not None and server.workers is not None and server.workers > len(set(ports)):
+        text = f"{server.workers} workers need as many passive ports, and there are {len(set(ports))}"
+        yield Conflict(("server", "workers"), text)
 
 
 def way_conflicts(data: DataOptions, router: RouterOptions, proxy: ProxyOptions) -> Iterator[Conflict]:

@@ -5,15 +5,16 @@ What cannot be had is told in the words of the options, and once: nobody reads t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from homeport.data.arrivals import Proxies
 from homeport.data.channel import source_fault
+from homeport.data.portrange import PortRange, open_ranges
 from homeport.data.ports import PassivePorts
 from homeport.events.bus import Bus
 from homeport.events.types import StrangerRefused
-from homeport.net.listener import plain
+from homeport.net.listener import Listener, plain
 from homeport.session.services import Clock
 
 from .config import Config
@@ -29,33 +30,77 @@ as the whole: so the next in turn still has time, and the one after."""
 _OTHERS = "Choose others (data.passive_ports, or --passive-ports)."
 
 
+def open_passive_sockets(
+    addresses: Sequence[str],
+    config: Config,
+    warn: Warn,
+    *,
+    workers: int,
+    open_already: Mapping[tuple[str, int], Listener],
+) -> dict[str, list[Listener]]:
+    """As `open_passive_ports`, but the listening sockets alone, of each address: enough for *workers* to share."""
+    ranges, unavailable = open_ranges(addresses, config.data.passive_ports, workers * _SYSTEM_PORTS, open_already)
+    sockets = {one.address: [port.listener for port in one.ports] for one in ranges}
+    without = [address for address, listeners in sockets.items() if not listeners]
+    if without:
+        for listener in (listener for listeners in sockets.values() for listener in listeners):
+            if listener not in open_already.values():
+                listener.close()
+        raise _none(unavailable, without if len(without) < len(sockets) else [])
+    _tell(unavailable, warn)
+    return sockets
+
+
+def passive_ports_without_sockets(addresses: Sequence[str], config: Config, events: Bus, clock: Clock) -> PassivePorts:
+    """Ports on *addresses* that are still to come."""
+    return PassivePorts(
+        [PortRange(address) for address in addresses], (), _refused(events, clock), config.limits.data * _KEPT,
+        _proxies(config),
+    )  # fmt: skip
+
+
 def open_passive_ports(addresses: Sequence[str], config: Config, events: Bus, clock: Clock, warn: Warn) -> PassivePorts:
     """Those that *config* names, on the *addresses* where clients connect. What cannot be had is warned of.
 
     Raises StartError if an address has none at all: its clients could log in, and then move nothing.
     """
-
-    def refused(peer: tuple[str, int], port: int) -> None:
-        if not events.silent:
-            events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
-
-    proxies = Proxies(trust(config), config.proxy.header) if config.proxy.data == "header" else None
     ports = PassivePorts.open(
         addresses,
         config.data.passive_ports,
         count=_SYSTEM_PORTS,
-        refused=refused,
+        refused=_refused(events, clock),
         kept=config.limits.data * _KEPT,
-        proxies=proxies,
+        proxies=_proxies(config),
     )
-    reasons = "; ".join(dict.fromkeys(why for _, why in ports.unavailable))
     if not ports.ports or ports.without:
         ports.close()
-        where = "" if not ports.ports else f" on {' and '.join(ports.without)}"
-        raise StartError(f"None of the passive ports could be opened{where} ({reasons}). {_OTHERS}")
-    for number, why in ports.unavailable:
-        warn(f"{f'The passive port {number}' if number else 'A passive port'} could not be opened ({why}).")
+        raise _none(ports.unavailable, ports.without if ports.ports else ())
+    _tell(ports.unavailable, warn)
     return ports
+
+
+def _refused(events: Bus, clock: Clock) -> Callable[[tuple[str, int], int], None]:
+    def refused(peer: tuple[str, int], port: int) -> None:
+        if not events.silent:
+            events.publish(StrangerRefused(at=clock.time(), peer=peer, port=port))
+
+    return refused
+
+
+def _proxies(config: Config) -> Proxies | None:
+    return Proxies(trust(config), config.proxy.header) if config.proxy.data == "header" else None
+
+
+def _none(unavailable: Sequence[tuple[int, str]], without: Sequence[str]) -> StartError:
+    """*without*: the addresses that have none; empty for all of them."""
+    reasons = "; ".join(dict.fromkeys(why for _, why in unavailable))
+    where = f" on {' and '.join(without)}" if without else ""
+    return StartError(f"None of the passive ports could be opened{where} ({reasons}). {_OTHERS}")
+
+
+def _tell(unavailable: Sequence[tuple[int, str]], warn: Warn) -> None:
+    for number, why in unavailable:
+        warn(f"{f'The passive port {number}' if number else 'A passive port'} could not be opened ({why}).")
 
 
 def trust(config: Config) -> Callable[[str], bool]:

@@ -29,6 +29,7 @@ from .values.amounts import parse_duration, parse_rate, parse_size, write_durati
 from .values.paths import parse_home, parse_log_file, parse_readable, parse_state
 from .values.ports import parse_active_port, parse_outside_ports, parse_port, parse_ports, write_ports
 from .values.text import quote, write_list
+from .values.workers import parse_workers, write_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +117,5 @@ Access = Annotated[
 ]
 Prefix = Annotated[VirtualPath, PlainValidator(parse_prefix)]
 AccessByPath = Annotated[dict[Prefix, Access], Form('table: { "/incoming" = ["list", "create"] }', write_table)]
+Workers = Annotated[int | None, PlainValidator(parse_workers), Form('whole number, or "auto"', write_workers)]
 Umask = Annotated[int, PlainValidator(parse_umask), Form('octal text: "022"', lambda mask: quote(f"{mask:03o}"))]

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from homeport.net.listener import listen
 
 _ANY_PORT_TRIES = 20
+
+Kept = Mapping[tuple[str, int], socket.socket]
+"""Sockets that listen already, by address and port."""
+NONE_KEPT: Kept = MappingProxyType({})
+
 _NO_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
@@ -41,15 +47,16 @@ class AddressUnavailable(ListenError):
     """The address is none of this machine's."""
 
 
-def open_listeners(addresses: Sequence[str], port: int) -> tuple[socket.socket, ...]:
+def open_listeners(addresses: Sequence[str], port: int, open_already: Kept = NONE_KEPT) -> tuple[socket.socket, ...]:
     """Listen on *port* of each of *addresses*; 0: on one number, which the system chooses, of all of them.
 
-    "::" is left out on a machine without IPv6 if there is another address. Raises ListenError; nothing is open then.
+    "::" is left out on a machine without IPv6 if there is another address. What is *open_already* is used further.
+    Raises ListenError; nothing more is open then.
     """
     if not addresses:
         raise StartError("There is no address to listen on. Name one, such as 0.0.0.0.")
     if port or len(addresses) == 1:
-        return _open(addresses, port)
+        return _open(addresses, port, open_already)
     for _ in range(_ANY_PORT_TRIES - 1):
         try:
             return _open(addresses, 0)
@@ -58,12 +65,12 @@ def open_listeners(addresses: Sequence[str], port: int) -> tuple[socket.socket, 
     return _open(addresses, 0)
 
 
-def _open(addresses: Sequence[str], port: int) -> tuple[socket.socket, ...]:
+def _open(addresses: Sequence[str], port: int, open_already: Kept = NONE_KEPT) -> tuple[socket.socket, ...]:
     listeners: list[socket.socket] = []
     try:
         for address in dict.fromkeys(addresses):
             try:
-                listener: socket.socket = listen(address, port)
+                listener: socket.socket = open_already.get((address, port)) or listen(address, port)
             except OSError as error:
                 if address == "::" and error.errno in _NO_FAMILY and any(one != "::" for one in addresses):
                     continue  # all of IPv6 is nothing here
@@ -72,7 +79,8 @@ def _open(addresses: Sequence[str], port: int) -> tuple[socket.socket, ...]:
             port = port or listener.getsockname()[1]
     except BaseException:
         for listener in listeners:
-            listener.close()
+            if listener not in open_already.values():
+                listener.close()
         raise
     return tuple(listeners)
 

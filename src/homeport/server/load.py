@@ -25,11 +25,13 @@ from .config import (
     ProxyOptions,
     RouterOptions,
     Section,
+    ServerOptions,
     TlsOptions,
     UserOptions,
     name_conflicts,
     port_conflicts,
     way_conflicts,
+    worker_conflicts,
 )
 from .faults import Fault, faults_of, key_text, unknown
 from .positions import Key, positions
@@ -154,6 +156,9 @@ def _conflicts(values: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterat
     data = sections.get("data") if "data" in values else DataOptions()
     if isinstance(listen, ListenOptions) and isinstance(data, DataOptions):
         found.extend(port_conflicts(listen, data))
+    server = sections.get("server") if "server" in values else ServerOptions()
+    if isinstance(server, ServerOptions) and isinstance(data, DataOptions):
+        found.extend(worker_conflicts(server, data))
     router = sections.get("router") if "router" in values else RouterOptions()
     proxy = sections.get("proxy") if "proxy" in values else ProxyOptions()
     if isinstance(data, DataOptions) and isinstance(router, RouterOptions) and isinstance(proxy, ProxyOptions):

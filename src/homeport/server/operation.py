@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from socket import socket
+from typing import Protocol
 
-from homeport.accounts.limits import SessionLimits
+from homeport.accounts.limits import Places
+from homeport.data.address import Announcement
 from homeport.events.bus import Bus
-from homeport.events.types import CloseReason, ServerStarted, ServerStopped, ServerStopping, Warned
+from homeport.events.types import CloseReason, Event, ServerStarted, ServerStopped, ServerStopping, Warned
+from homeport.net.listener import Listener
 from homeport.net.store import CertificateStore, Status
 from homeport.session.services import Clock
 
@@ -41,6 +45,23 @@ _ROUND = 0.05
 """Seconds between two looks at who has become idle, while the server drains."""
 
 
+class Superior(Protocol):
+    """Whoever has this server's sockets and truth, where this is only one of several workers."""
+
+    @property
+    def numbers(self) -> Iterator[int]:
+        """Those of the sessions."""
+
+    def fileno(self) -> int:
+        """What orders come in at."""
+
+    def attend(self, operation: Operation) -> None:
+        """Carry out the orders that have come for *operation*. In the lobby's thread; does not wait."""
+
+    def retired(self, ports: Sequence[tuple[str, int]]) -> None:
+        """These passive ports are used here no longer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What `build` made for a server: everything is open, nothing runs."""
@@ -48,7 +69,7 @@ class Parts:
     listeners: tuple[socket, ...]
     """Bound and listening; the control connections come in here."""
     passive: Sweepable
-    limits: SessionLimits
+    limits: Places
     converse: Converse
     events: Bus
     clock: Clock = field(default_factory=Clock)
@@ -68,6 +89,10 @@ class Parts:
     """Starts what runs beside the sessions and ends by `close`. Raises OSError or RuntimeError."""
     reopen: Callable[[], None] = lambda: None
     """Go on in new log files of the same names. Raises OSError."""
+    announcement: Announcement | None = None
+    """The rules of what PASV announces, where somebody else keeps them up to date."""
+    superior: Superior | None = None
+    """None: this is the whole server."""
     close: Callable[[], None] = lambda: None
     """Closes what the parts hold but the listeners: passive ports, database, logs. Called once, last of all."""
 
@@ -93,8 +118,9 @@ class Operation:
             self._lobby = self.sessions.lobby
             undo.append(lambda: self._lobby.stop(GRACE))
             self._admission = Admission(
-                parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock, parts.proxies
-            )
+                parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock, parts.proxies,
+                parts.superior.numbers if parts.superior is not None else None,
+            )  # fmt: skip
             self._door = Door(parts.listeners, self._lobby, self._admission.admit, self._warn, parts.clock.monotonic)
             undo.append(self._door.close)
             self._console: Console | None = None
@@ -109,13 +135,15 @@ class Operation:
             undo.append(self._sweep.close)
             self._sweep.begin()
             self._door.open()
+            if parts.superior is not None:
+                self._lobby.watch(parts.superior.fileno(), partial(parts.superior.attend, self))
             self._lobby.start()
             parts.begin()
         except BaseException:
             for step in reversed(undo):
                 step()
             raise
-        parts.events.publish(ServerStarted(
+        self._publish(ServerStarted(
             at=parts.clock.time(), addresses=self.addresses,
             passive_ports=parts.passive.ports,
         ))  # fmt: skip
@@ -144,9 +172,29 @@ class Operation:
         now = self._parts.clock.monotonic()
         return tuple(view_of(talk.session, now, busy=talk.busy) for talk in self.sessions.all())
 
+    def hear(self) -> None:
+        """Somebody has subscribed, which changes nothing here."""
+
     def reopen_logs(self) -> None:
         """Go on in new log files of the same names. Raises OSError."""
         self._parts.reopen()
+
+    def admit(self, connection: socket, peer: tuple[str, int]) -> None:
+        """Begin a session on *connection*, which somebody else has accepted. In the lobby's thread."""
+        self._admission.admit(connection, peer)
+
+    def adopt(self, listeners: Sequence[tuple[str, Listener]]) -> None:
+        """These are passive ports, too: the address and the socket of each. In the lobby's thread."""
+        self._parts.passive.adopt(listeners)
+        self._sweep.renew()
+
+    def overhear(self, superior: Superior) -> None:
+        """Listen to *superior* no longer. In the lobby's thread."""
+        self._lobby.forget(superior.fileno())
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have *work*, which may wait, carried out in a thread of the pool. Raises RuntimeError when it is stopped."""
+        self._threads.submit(work)
 
     def kick(self, number: int) -> bool:
         """End the session with this *number*; whether there is one."""
@@ -186,7 +234,7 @@ class Operation:
         parts = self._parts
         try:
             parts.stopping.set()
-            parts.events.publish(ServerStopping(at=parts.clock.time(), sessions=len(self.sessions)))
+            self._publish(ServerStopping(at=parts.clock.time(), sessions=len(self.sessions)))
             self._close_door()
             self._drain(drain)
             self._end()
@@ -194,7 +242,7 @@ class Operation:
             try:
                 self._release()
             finally:
-                parts.events.publish(ServerStopped(at=parts.clock.time()))
+                self._publish(ServerStopped(at=parts.clock.time()))
                 parts.close()
                 self._over.set()
 
@@ -226,8 +274,19 @@ class Operation:
             self.sessions.resume(talk)
         while not self._hurry.is_set() and monotonic() < until:
             self.sessions.dismiss()
+            self._retire()
             if self.sessions.wait_until_over(min(_ROUND, until - monotonic())):
                 return
+
+    def _retire(self) -> None:
+        """Leave to others the passive ports that no session needs any more, as soon as it is so."""
+        superior = self._parts.superior
+        if superior is None or not self._parts.passive.ports:
+            return
+        ports: list[tuple[str, int]] = []
+        self._in_the_lobby(lambda: ports.extend(self._sweep.retire()))
+        if ports:
+            superior.retired(ports)
 
     def _end(self) -> None:
         self.sessions.end_all()
@@ -248,6 +307,11 @@ class Operation:
 
     def _left(self, talk: Talk) -> None:
         self._admission.left(talk)
+
+    def _publish(self, event: Event) -> None:
+        """Of the server as a whole, of which a worker is not the one to tell."""
+        if self._parts.superior is None:
+            self._parts.events.publish(event)
 
     def _warn(self, text: str) -> None:
         self._parts.events.publish(Warned(at=self._parts.clock.time(), text=text))

@@ -12,11 +12,13 @@ What is to happen is told by the arguments, which become a Config, or by a whole
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from homeport.events.bus import Bus, Subscriber
+from homeport.events.types import Warned
 from homeport.net.store import Status
 from homeport.session.services import Clock
 
@@ -26,6 +28,10 @@ from .listening import StartError
 from .operation import Operation
 from .quick import Directory, UserLike, quick
 from .view import SessionView
+from .workers import POSSIBLE, count_of
+
+if TYPE_CHECKING:
+    from .supervisor import Supervisor
 
 DRAIN = 5.0
 """Seconds that transfers under way get when the server stops."""
@@ -80,6 +86,8 @@ class Server:
         self._events = Bus()
         self._lock = threading.Lock()
         self._operation: Operation | None = None
+        self._supervisor: Supervisor | None = None
+        """The operation, where there are several workers."""
 
     # -- from start to stop --------------------------------------------------------------------------
 
@@ -90,15 +98,48 @@ class Server:
         if it runs already.
         """
         with self._lock:
-            if self._operation is not None and not self._operation.over:
+            if self.running:
                 raise RuntimeError("the server runs already")
-            self._operation = None
-            parts = build(self.config, self._events, self._clock, self._providers)
+            self._operation = self._supervisor = None
             try:
-                self._operation = Operation(parts)
+                self._operate()
             except (OSError, RuntimeError) as error:
                 raise StartError(f"The system refuses what a server needs: {error}") from error
         return self
+
+    def _operate(self) -> None:
+        wanted = self.config.server.workers
+        if count_of(wanted) > 1:
+            if self._clock is not None:
+                raise StartError("A clock of one's own cannot be shared by several workers.")
+            from .supervisor import Supervisor  # who serves alone needs nothing of it
+
+            self._supervisor = Supervisor(self.config, self._events, self._providers)
+            return
+        if wanted is not None and wanted > 1 and not POSSIBLE:
+            text = "Several workers cannot be on this system: one process serves (server.workers)."
+            self._events.publish(Warned(at=time.time(), text=text))
+        self._operation = Operation(build(self.config, self._events, self._clock, self._providers))
+
+    @property
+    def reloadable(self) -> bool:
+        """Whether it runs in several processes, so that `reload` can be."""
+        return self._supervisor is not None
+
+    def reload(self, config: Config, providers: ChooseProviders | None = None) -> None:
+        """Serve as *config* says from now on, without a moment in which nobody can connect; only with several workers.
+
+        Transfers under way are finished as they were begun; sessions between two commands hear 421, and may connect
+        again. *providers*: as in the constructor, if it is to be another.
+
+        Raises StartError where *config* cannot be used, and RuntimeError in a server of one process; nothing has
+        changed then.
+        """
+        if self._supervisor is None:
+            raise RuntimeError("a server of one process cannot read its configuration anew; start it again")
+        chosen = providers if providers is not None else self._providers
+        self._supervisor.reload(config, chosen)
+        self.config, self._providers = config, chosen
 
     def stop(self, timeout: float = DRAIN) -> bool:
         """Stop: admit nobody, let idle sessions go with 421, and give transfers under way *timeout* seconds to finish.
@@ -106,18 +147,19 @@ class Server:
         Returns when all is over, some seconds after *timeout* at the latest; True if every thread has ended. A second
         call, from any thread, ends everything at once. A server that does not run has stopped already.
         """
-        operation = self._operation
+        operation = self._runs
         return operation is None or operation.stop(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until somebody stops the server, at most *timeout* seconds; whether it has stopped."""
-        operation = self._operation
+        operation = self._runs
         return operation is None or operation.wait(timeout)
 
     @property
     def running(self) -> bool:
         """Whether it was started, and has not stopped altogether."""
-        return self._operation is not None and not self._operation.over
+        operation = self._runs
+        return operation is not None and not operation.over
 
     def __enter__(self) -> Self:
         return self.start()
@@ -133,7 +175,8 @@ class Server:
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """All addresses and ports on which clients can connect; empty before the start."""
-        return self._operation.addresses if self._operation is not None else ()
+        operation = self._runs
+        return operation.addresses if operation is not None else ()
 
     @property
     def host(self) -> str:
@@ -160,7 +203,8 @@ class Server:
     @property
     def certificates(self) -> tuple[Status, ...]:
         """The certificates that clients are shown by TLS, the first to those that name no host."""
-        return self._operation.certificates() if self._operation is not None else ()
+        operation = self._runs
+        return operation.certificates() if operation is not None else ()
 
     # -- what happens ----------------------------------------------------------------------------------
 
@@ -170,6 +214,9 @@ class Server:
         It must be quick and safe for threads; before `start`, it hears of the start too.
         """
         self._events.subscribe(subscriber)
+        operation = self._runs
+        if operation is not None:
+            operation.hear()
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Do not call *subscriber* any more."""
@@ -178,19 +225,24 @@ class Server:
     @property
     def sessions(self) -> tuple[SessionView, ...]:
         """Who is connected at this moment, the oldest first."""
-        operation = self._operation
+        operation = self._runs
         return operation.view() if operation is not None else ()
 
     def end_session(self, number: int) -> bool:
         """End the session with this number, whatever it does; whether there is one."""
-        operation = self._operation
+        operation = self._runs
         return operation is not None and operation.kick(number)
 
     def reopen_logs(self) -> None:
         """Go on in new log files of the same names, after something moved the old ones away. Raises OSError."""
         self._running().reopen_logs()
 
-    def _running(self) -> Operation:
-        if self._operation is None:
+    @property
+    def _runs(self) -> Operation | Supervisor | None:
+        return self._supervisor if self._supervisor is not None else self._operation
+
+    def _running(self) -> Operation | Supervisor:
+        operation = self._runs
+        if operation is None:
             raise RuntimeError("the server has not been started")
-        return self._operation
+        return operation

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from homeport.net.listener import Listener
+
 from . import readiness
 from .door import Watcher
 
@@ -39,6 +41,12 @@ class Sweepable(Protocol):
     def sweep(self) -> list[tuple[str, int]]:
         """Bring connections to the sessions that they are for and reset the others. Does not wait."""
 
+    def adopt(self, listeners: Sequence[tuple[str, Listener]]) -> None:
+        """These are ports from now on, too: their addresses, and the listening sockets."""
+
+    def retire(self, forget: Callable[[int], None]) -> list[tuple[str, int]]:
+        """Close the ports that no session waits for, each after *forget* was called with its descriptor."""
+
 
 class Sweep:
     """Runs in the lobby's thread."""
@@ -48,12 +56,14 @@ class Sweep:
     ) -> None:
         """Raises OSError if there is no descriptor for the bundle. *bundled*: to have one."""
         self._ports = ports
-        self._bundle = readiness.Bundle(ports.descriptors()) if bundled else None
-        self._descriptors = tuple(ports.descriptors()) if self._bundle is None else (self._bundle.fileno(),)
+        self._bundled = bundled
+        self._bundle: readiness.Bundle | None = None
+        self._descriptors: tuple[int, ...] = ()
         self._lobby = lobby
         self._clock = clock
         self._watched: set[int] = set()
         self._due = False
+        self._gather()
 
     def begin(self) -> None:
         """Watch what is not watched yet. Before the lobby starts, or in its thread."""
@@ -62,10 +72,39 @@ class Sweep:
                 self._watched.add(descriptor)
                 self._lobby.watch(descriptor, partial(self._stirred, descriptor))
 
+    def renew(self) -> None:
+        """There are other ports. In the lobby's thread. Raises OSError."""
+        self._put_away()
+        self._gather()
+        self.begin()
+
+    def retire(self) -> list[tuple[str, int]]:
+        """Give up the ports that no session waits for: address and number of each. In the lobby's thread."""
+        # Another process may have the same socket open, and then no selector notices that it is closed here.
+        given_up = self._ports.retire(lambda _: self._put_away())
+        if given_up:
+            self.renew()
+        return given_up
+
     def close(self) -> None:
         """When the lobby is over."""
         if self._bundle is not None:
             self._bundle.close()
+
+    def _gather(self) -> None:
+        descriptors = tuple(self._ports.descriptors())
+        if self._bundled:
+            self._bundle = readiness.Bundle(descriptors)
+            descriptors = (self._bundle.fileno(),)
+        self._descriptors = descriptors
+
+    def _put_away(self) -> None:
+        for descriptor in self._watched:
+            self._lobby.forget(descriptor)
+        self._watched.clear()
+        if self._bundle is not None:
+            self._bundle.close()
+            self._bundle = None
 
     def _stirred(self, descriptor: int) -> None:
         self._watched.discard(descriptor)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from homeport.accounts.limits import LoginThrottle
+from homeport.accounts.limits import Slowing
 from homeport.accounts.model import User
 from homeport.accounts.providers import Accounts
 from homeport.data.address import Announcement, Rules
@@ -74,7 +74,7 @@ class Services:
     """What `server.build` made for the sessions to use."""
 
     accounts: Accounts
-    throttle: LoginThrottle
+    throttle: Slowing
     ports: PassivePorts
     events: Bus
     storage_for: Callable[[User], Storage]
