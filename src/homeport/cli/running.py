@@ -3,7 +3,7 @@
     SIGINT   (Ctrl-C) drains: transfers under way may finish, however long that takes
     SIGTERM  drains too, within the time that service managers leave
     either, a second time: everything ends at once
-    SIGHUP   opens the log files anew
+    SIGHUP   opens the log files anew, and where there are several workers reads the configuration anew
 
 A signal handler may interrupt this thread anywhere, so it does nothing but put a wish into a queue that is made for
 that; what is wished is done here, one thing after another.
@@ -94,14 +94,19 @@ def signals() -> Iterator[Wishes]:
             signal.signal(number, handler)
 
 
-def run(server: Runnable, wishes: Wishes, say: Callable[[str], None]) -> None:
-    """Let *server*, which runs, go on until it is asked to stop and has stopped."""
+def run(server: Runnable, wishes: Wishes, say: Callable[[str], None], renew: Callable[[], None] | None = None) -> None:
+    """Let *server*, which runs, go on until it is asked to stop and has stopped. *renew* reads its configuration."""
     stopper: threading.Thread | None = None
     while True:
         wish = wishes.next()
         match wish:
             case Wish.OVER:
                 break
+            case Wish.REOPEN if renew is not None and stopper is None:
+                # It takes a while, in which the next signal must be heard.
+                threading.Thread(
+                    target=_renew, args=(renew, server, say), name="homeport-reload-asked", daemon=True
+                ).start()
             case Wish.REOPEN:
                 reopen(server, say)
             case _ if stopper is None:
@@ -131,6 +136,14 @@ def reopen(server: Runnable, say: Callable[[str], None]) -> None:
         say(
             f"A log file could not be opened anew, so the old one is used further: {error.strerror} ({error.filename})."
         )
+
+
+def _renew(renew: Callable[[], None], server: Runnable, say: Callable[[str], None]) -> None:
+    try:
+        renew()
+    finally:
+        # A new configuration opens its own; a bad one must not keep who rotates the logs waiting.
+        reopen(server, say)
 
 
 def _stop(server: Runnable, seconds: float, wishes: Wishes) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 
 import click
@@ -20,24 +21,24 @@ import homeport
 from homeport.accounts.database import Database
 from homeport.accounts.model import Permission
 from homeport.accounts.passwords import Passwords
-from homeport.accounts.providers import Provider
 from homeport.events.console import Console
 from homeport.events.text import visible
 from homeport.net.interfaces import Interfaces
 from homeport.net.store import Source
 from homeport.protocol.path import ROOT
-from homeport.server.build import policy_of
+from homeport.server.build import ChooseProviders, policy_of
 from homeport.server.config import Config
 from homeport.server.listening import ListenError, PortForbidden, PortInUse, StartError
 from homeport.server.server import Server
 from homeport.server.values.addresses import parse_address
 from homeport.server.values.ports import parse_ports
 from homeport.server.values.text import OptionError
+from homeport.server.workers import count_of
 
 from .curtain import Curtain
 from .running import run, signals
 from .settings import Settings, on_port, ports_to_try, settle, split_user
-from .share import ReadOnly, Share
+from .share import Asked, Share, asked
 from .state import State, state_option
 from .summary import Login, Place, Summary, render
 from .user import PASSWORD_VARIABLE
@@ -101,7 +102,7 @@ def command(
 
     A user `home` may read and write; the password is printed at the first start. Users of `homeport user`
     may log in, too. Ctrl-C (or SIGTERM) lets transfers finish, a second one stops at once; SIGHUP opens
-    the log files anew.
+    the log files anew, and with several workers reads the configuration anew.
     """
     name, password = split_user(user) if user is not None else (None, None)
     settings = Settings(
@@ -144,10 +145,11 @@ def serve(settings: Settings, config: Config, *, quiet: bool, debug: bool) -> No
         user = settings.shared_user()
         share = Share(user, settings.password, database, Passwords()) if user is not None else None
 
-        def providers(others: Sequence[Provider]) -> Sequence[Provider]:
-            asked = [share, *others] if share is not None else others
-            return [ReadOnly(one) for one in asked] if settings.read_only else asked
-
+        providers: ChooseProviders
+        if count_of(config.server.workers) > 1:
+            providers = _for_workers(settings, config)
+        else:
+            providers = partial(asked, share, read_only=settings.read_only)
         started = _start(settings, config, providers, None if quiet else Console(sys.stderr, traces=debug))
         stack.callback(started.server.stop, 0.0)
         login = _login(share)
@@ -157,13 +159,33 @@ def serve(settings: Settings, config: Config, *, quiet: bool, debug: bool) -> No
             click.echo(f"Password of {visible(login.name)}: {login.password}")
         if started.curtain is not None:
             started.curtain.rise()
-        run(started.server, wishes, _keep_silent if quiet else _say)
+        say = _keep_silent if quiet else _say
+        renew = partial(_reload, settings, started.server, _say) if started.server.reloadable else None
+        run(started.server, wishes, say, renew)
+
+
+def _for_workers(settings: Settings, config: Config) -> ChooseProviders:
+    users = State.at(config.server.state).users
+    return Asked(settings.shared_user(), settings.password, users, settings.read_only)
+
+
+def _reload(settings: Settings, server: Server, say: Callable[[str], None]) -> None:
+    """Serve as the configuration file says now, if it is good."""
+    try:
+        config = settle(settings, server.config.server.state or State.at(settings.state).folder)
+        if len(ports_to_try(settings, config)) > 1:
+            config = on_port(config, server.config.listen.port)
+        server.reload(config, _for_workers(settings, config))
+    except click.ClickException as fault:
+        say(f"{fault.format_message()}\nThe configuration stays as it was.")
+    except StartError as fault:
+        say(f"{fault} The configuration stays as it was.")
 
 
 def _start(
     settings: Settings,
     config: Config,
-    providers: Callable[[Sequence[Provider]], Sequence[Provider]],
+    providers: ChooseProviders,
     console: Console | None,
 ) -> _Started:
     why: str | None = None

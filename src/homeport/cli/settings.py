@@ -13,7 +13,7 @@ import click
 from homeport.accounts.model import READ_ONLY, READ_WRITE, Grant, User
 from homeport.events.text import visible
 from homeport.protocol.path import ROOT
-from homeport.server.config import AnonymousOptions, Config, port_conflicts
+from homeport.server.config import AnonymousOptions, Config, port_conflicts, worker_conflicts
 from homeport.server.load import ConfigurationError, load
 
 FTP = 21
@@ -76,7 +76,8 @@ def settle(settings: Settings, state: str) -> Config:
             "anonymous": _anonymous(settings, config.anonymous),
         }
     )
-    for conflict in port_conflicts(config.listen, config.data):
+    conflicts = [*port_conflicts(config.listen, config.data), *worker_conflicts(config.server, config.data)]
+    for conflict in conflicts:
         raise click.UsageError(f"{_named(conflict.key)}: {conflict.text}")
     return config
 

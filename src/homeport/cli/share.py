@@ -7,7 +7,8 @@ state directory do not get into each other's way.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from homeport.accounts.database import Database
@@ -61,6 +62,30 @@ class Share:
             # One who was removed meanwhile fails like a name that nobody has, after the same time.
             stored = account.password if account is not None and account.enabled else None
         return self.user if self._passwords.right(stored, attempt.password) else Answer.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked for accounts, as a worker process can be told: it opens the database of users itself."""
+
+    user: User | None
+    """The one who is shared a folder."""
+    given: str | None
+    """The password for this run."""
+    users: str
+    """The database's file."""
+    read_only: bool
+
+    def __call__(self, others: Sequence[Provider]) -> Sequence[Provider]:
+        """As `server.build.ChooseProviders`. The database stays open as long as the process lives."""
+        share = None if self.user is None else Share(self.user, self.given, Database(self.users), Passwords())
+        return asked(share, others, read_only=self.read_only)
+
+
+def asked(share: Share | None, others: Sequence[Provider], *, read_only: bool) -> Sequence[Provider]:
+    """The shared user before all *others*, and nobody with more than *read_only* allows."""
+    every = [share, *others] if share is not None else others
+    return [ReadOnly(one) for one in every] if read_only else every
 
 
 class ReadOnly:
