@@ -487,3 +487,29 @@ def test_stopping_while_it_ends_by_itself_wakes_nobody_elses_descriptor(house: H
         made.lobby.wake()
         made.lobby.call(lambda: None)
         assert not made.lobby.park(guest)
+
+
+def test_who_waits_by_the_post_is_not_relieved_of_it(house: House) -> None:
+    """However long it takes; and two threads never hold it at the same time."""
+    one, other = house.guest(), house.guest()
+    looks: queue.Queue[bool] = queue.Queue()
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        if guest is one:
+            wait_for(lambda: not house.lobby._deputy.asleep)
+            house.post.ready((), (), 0.05)  # ten looks of the deputy
+            looks.put(house.lobby.owns_current())
+        house.lobby.park(guest)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    for _ in range(5):
+        one.there.send(b"a")
+        assert house.resumed.get(timeout=5) is one
+        other.there.send(b"b")
+        assert house.resumed.get(timeout=5) is other
+        # Where nobody can wait for all the others meanwhile, the post was handed on.
+        assert looks.get(timeout=5) == (house.post.selector >= 0)

@@ -120,19 +120,18 @@ class PlainStream:
 
     def _drop_input(self) -> None:
         connection = self._connection
+        came = False
         try:
-            unread = connection.recv(1)
-            if not unread:
-                return
-            if not self._dropping:
-                self._dropping = True
-                connection.shutdown(socket.SHUT_WR)
             for _ in range(_DROP_ROUNDS):
                 if not connection.recv(_DROP_OCTETS):
-                    return
+                    return  # all was read, and nothing more can come
+                came = True
         except BlockingIOError:
-            if not self._dropping:
+            if not came and not self._dropping:
                 return
+        if not self._dropping:
+            self._dropping = True
+            connection.shutdown(socket.SHUT_WR)
         # More may come, and would meet a closed socket: wait for the peer's end.
         raise WantRead
 

@@ -107,10 +107,11 @@ def _receive(
     connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary | None
 ) -> bytes:
     while True:
+        # Nearly always the client has been waiting for our 150 or our last flight, and its own is still under way.
+        _await(connection, watch, deadline, seconds)
         try:
             octets = connection.recv(_HANDSHAKE_OCTETS)
         except BlockingIOError:
-            _await(connection, watch, deadline, seconds)
             continue
         if not octets:
             raise HandshakeError("the client closed the connection")
@@ -268,5 +269,7 @@ class TlsStream:
             self._plain.finish()
 
     def abort(self) -> None:
+        if self._connection.fileno() < 0:
+            return
         self._layer.forgo()
         self._plain.abort()

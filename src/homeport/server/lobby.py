@@ -97,7 +97,6 @@ class Lobby(Generic[G]):
         self._expire = expire
         self._clock = clock
         self._readiness = watcher if watcher is not None else readiness.best()
-        self._lock = threading.Lock()
         self._places: dict[int, _Place[G]] = {}  # by descriptor
         self._deadlines: Deadlines[_Place[G]] = Deadlines()
         self._watched: dict[int, Callable[[], None]] = {}
@@ -105,17 +104,16 @@ class Lobby(Generic[G]):
         self._numbers = itertools.count(1)
         self._alarm = _NEVER  # when something is due
         self._batch: deque[int | Callable[[], None]] = deque()  # what the holder of the post has still to do
-        self.work = 0
-        """The number of the piece of work that the holder of the post does; 0 while it does none."""
         self._slow: deque[float] = deque(maxlen=_SLOW_AT_ONCE)
         self._slow_until = 0.0
         self._open = True
         self._running = True
         self._started = False
         self._over = threading.Event()
-        self._post = post if post is not None else SharedPost()
-        self._post.open(self._readiness.fileno(), self._hand_on, lambda: bool(self._batch), self._seconds_left)
-        self._deputy = Deputy(self, self._relieve) if look is None else Deputy(self, self._relieve, look=look)
+        self._post = post = post if post is not None else SharedPost()
+        self._lock = post.lock
+        post.open(self._readiness.fileno(), self._hand_on, lambda: bool(self._batch), self._seconds_left)
+        self._deputy = Deputy(post, self._relieve) if look is None else Deputy(post, self._relieve, look=look)
 
     def __len__(self) -> int:
         """How many guests are parked."""
@@ -271,8 +269,10 @@ class Lobby(Generic[G]):
     def _hand_on(self) -> None:
         """In the thread that holds the post: let another one hold it."""
         with self._lock:
+            if self._post.holder != get_ident():  # the deputy was quicker
+                return
             self._post.holder = NOBODY
-            self.work = 0
+            self._post.work = 0
         try:
             self._submit(self._live)
         except RuntimeError:  # there are no threads any more: the server has been stopped
@@ -281,10 +281,10 @@ class Lobby(Generic[G]):
     def _relieve(self, work: int) -> None:
         """Take the post from the thread that is still at *work*. In the deputy's thread."""
         with self._lock:
-            if self.work != work:
+            if self._post.work != work:
                 return
             self._post.holder = NOBODY
-            self.work = 0
+            self._post.work = 0
             now = time.monotonic()
             self._slow.append(now)
             if len(self._slow) == _SLOW_AT_ONCE and now - self._slow[0] < _SLOW_WITHIN:
@@ -375,7 +375,7 @@ class Lobby(Generic[G]):
                 return
             except RuntimeError:
                 pass  # the server has been stopped, and has no other thread
-        self.work = next(self._numbers)
+        self._post.begin()
         if self._deputy.asleep:
             self._deputy.wake()
         try:
@@ -384,7 +384,7 @@ class Lobby(Generic[G]):
             _log.exception("what a session wanted could not be carried out")
         with self._lock:  # the deputy has relieved this thread before, or does not any more
             if self._post.holder == get_ident():
-                self.work = 0
+                self._post.work = 0
 
     def _is_slow(self) -> bool:
         if time.monotonic() < self._slow_until:

@@ -15,6 +15,8 @@ A thread that was relieved finishes what it does as any other thread would, and 
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections.abc import Callable
 from threading import get_ident
@@ -27,11 +29,16 @@ NOBODY = 0
 class SharedPost:
     """A `data.post.Post` that the lobby fills. Until it does, nobody holds it, and nothing is shared."""
 
-    __slots__ = ("_hand_on", "_seconds_left", "_wanted", "holder", "selector")
+    __slots__ = ("_hand_on", "_numbers", "_seconds_left", "_wanted", "holder", "lock", "selector", "work")
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        """Is held, and the holder checked, by who changes `holder` or `work`."""
         self.holder = NOBODY
         """The identity of the thread (`threading.get_ident`)."""
+        self.work = 0
+        """The number of the piece of work that it does; 0 while it does none, or waits as it should."""
+        self._numbers = itertools.count(1)
         self.selector = -1
         """A descriptor that is readable while a session or a listening socket has input; -1: there is none."""
         self._hand_on: Callable[[], None] = _nothing
@@ -47,18 +54,32 @@ class SharedPost:
         self._wanted = wanted
         self._seconds_left = seconds_left
 
+    def begin(self) -> None:
+        """The holder begins, or goes on with, a piece of work."""
+        self.work = next(self._numbers)
+
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
-        if self.holder != get_ident():
+        if self.holder != get_ident() or not self._waits():
             return ready(reading, writing, seconds)
         until = time.monotonic() + seconds
         if self.selector >= 0 and not self._wanted():
             found = ready((*reading, self.selector), writing, min(seconds, self._seconds_left()))
-            if self.selector in found:
+            others = self.selector in found
+            if others:
                 found.remove(self.selector)
-            if found:
-                return found  # nobody is needed to wait for it any more; the others have their turn in a moment
+            if found or (not others and time.monotonic() >= until):
+                self.begin()
+                return found  # the others have their turn in a moment
         self._hand_on()
         return ready(reading, writing, until - time.monotonic())
+
+    def _waits(self) -> bool:
+        """The holder is about to wait, which is no reason to relieve it; False: it has been relieved just now."""
+        with self.lock:
+            if self.holder != get_ident():
+                return False
+            self.work = 0
+        return True
 
     def make_way(self) -> None:
         if self.holder == get_ident() and (self.selector < 0 or self._wanted() or ready((self.selector,), (), 0.0)):
