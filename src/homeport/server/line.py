@@ -2,8 +2,8 @@
 
 Two pairs of sockets come with a worker, so that neither side can wait for the other in a circle: over this one the
 worker asks and tells, and only it waits. Over the other (`worker.py`) the supervisor gives orders and never waits. The
-limits and the throttle below look like those of `accounts/limits.py`: one question at a login that must be
-slowed or looked after, none for each command or transfer.
+limits and the throttle below look like those of `accounts/limits.py`: a word when a session ends, a question at a
+login while logins have failed lately (`blackboard.py`), none for each command or transfer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from homeport.accounts.limits import Full
 from homeport.events.types import Event
 
+from .blackboard import Blackboard
 from .packets import Packets, PacketTooLong
 
 _log = logging.getLogger("homeport.server")
@@ -73,14 +74,17 @@ class RemotePlaces:
 
 
 class RemoteThrottle:
-    """Failed logins count for all workers."""
+    """Failed logins count for all workers. Where there are none, nobody is asked."""
 
-    __slots__ = ("_line",)
+    __slots__ = ("_blackboard", "_line")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, blackboard: Blackboard) -> None:
         self._line = line
+        self._blackboard = blackboard
 
     def delay(self, address: str) -> float | None:
+        if not self._blackboard.failures:
+            return 0.0
         answer = self._line.ask(("delay", address))
         return float(answer) if isinstance(answer, int | float) else None
 
@@ -90,7 +94,8 @@ class RemoteThrottle:
         return float(answer) if isinstance(answer, int | float) else 0.0
 
     def succeeded(self, address: str, name: str) -> None:
-        self._line.tell(("succeeded", address, name))
+        if self._blackboard.failures:
+            self._line.tell(("succeeded", address, name))
 
 
 class Numbers(Iterator[int]):

@@ -22,6 +22,7 @@ from homeport.events.types import SessionRefused
 from homeport.protocol.reply import Code, Reply
 from homeport.session.services import Clock
 
+from .blackboard import Blackboard
 from .config import Config
 from .crew import Worker
 from .dataports import trust
@@ -47,13 +48,16 @@ class _Client(NamedTuple):
 class Reception:
     """The truth about all sessions, and who may come in."""
 
-    def __init__(self, config: Config, events: Bus, clock: Clock, hope: Callable[[], bool]) -> None:
-        """*hope*: whether it is worth waiting when there is no worker."""
+    def __init__(
+        self, config: Config, events: Bus, clock: Clock, hope: Callable[[], bool], blackboard: Blackboard
+    ) -> None:
+        """*hope*: whether it is worth waiting when there is no worker. *blackboard* tells of failed logins."""
         self._limits = SessionLimits(0, 0)
         self._throttle = LoginThrottle(clock.monotonic)
         self._events = events
         self._clock = clock
         self._hope = hope
+        self._blackboard = blackboard
         self._trusted: Callable[[str], bool] | None = None
         self._numbers = itertools.count(1)
         self._turns = itertools.count(1)
@@ -163,13 +167,18 @@ class Reception:
             case ("move", str(old), str(new)):
                 return (self._move(worker, old, new),)
             case ("delay", str(address)):
-                return (self._throttle.delay(address),)
+                delay = self._throttle.delay(address)
+                self._blackboard.failures = len(self._throttle)
+                return (delay,)
             case ("failed", str(address), str(name)):
-                return (self._throttle.failed(address, name),)
+                delay = self._throttle.failed(address, name)
+                self._blackboard.failures = len(self._throttle)
+                return (delay,)
             case ("slot", (str() | None) as whose, bool(upload)):
                 return (self._slot_of(whose, upload=upload),)
             case ("succeeded", str(address), str(name)):
                 self._throttle.succeeded(address, name)
+                self._blackboard.failures = len(self._throttle)
             case _:
                 raise ValueError(f"a worker said what nobody understands: {message!r}")
         return None
@@ -183,7 +192,7 @@ class Reception:
 
     def _slot_of(self, whose: str | None, *, upload: bool) -> int | None:
         """Where in the memory that workers share the rate of this user, or of the server, is kept; None: it is full."""
-        slot = self._slots.setdefault((whose, upload), len(self._slots))
+        slot = self._slots.setdefault((whose, upload), len(self._slots) + 1)  # the first is the blackboard's
         if slot < SLOTS:
             return slot
         del self._slots[whose, upload]

@@ -28,6 +28,7 @@ from homeport.net.store import Status
 from homeport.session.services import Clock
 
 from .answers import Answers
+from .blackboard import Blackboard
 from .brief import Brief
 from .build import ChooseProviders, facts_of, fresh_key, policy_of, reopen_all
 from .config import Config
@@ -74,12 +75,14 @@ class Supervisor:
         with ExitStack() as undo:
             self._memory = undo.enter_context(nameless_file())
             self._memory.truncate(SLOTS * SLOT_OCTETS)
+            blackboard = Blackboard(self._memory.fileno())
+            undo.callback(blackboard.close)
             # The news stop after the loop, and tell all that was to be told.
             self._news = Loop("homeport-news")
             undo.callback(self._news.stop, GRACE)
             self._loop = Loop("homeport-supervisor")
             undo.callback(self._loop.stop, GRACE)
-            self._reception = Reception(config, self._own, self._clock, lambda: not self._stops)
+            self._reception = Reception(config, self._own, self._clock, lambda: not self._stops, blackboard)
             self._crews = Crews(self._loop, self._news, self._reception, events, self._warn, self._finish)
             self._news.start()
             self._loop.start()

@@ -30,6 +30,7 @@ from homeport.events.bus import Bus
 from homeport.net.listener import Listener
 from homeport.session.services import Clock, Services
 
+from .blackboard import Blackboard
 from .brief import Brief
 from .build import (
     converse_of,
@@ -176,12 +177,14 @@ def build_worker(brief: Brief, line: Line, superior: Superior, events: Bus) -> P
         if store is not None:
             undo.callback(store.close)
         announcement = Announcement(brief.rules)
+        blackboard = Blackboard(brief.memory)
+        undo.callback(blackboard.close)
         make, close = _shared_limits(brief.memory, line)
         undo.callback(close)
         post = SharedPost()
         services = Services(
             accounts=open_accounts(config, open_database(config, undo), passwords_of(timing, post), brief.providers),
-            throttle=RemoteThrottle(line),
+            throttle=RemoteThrottle(line, blackboard),
             ports=ports,
             events=events,
             storage_for=homes_of(config, brief.key).storage_for,

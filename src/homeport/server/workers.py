@@ -16,7 +16,8 @@ Python has no sockets for that, and not on macOS, whose local sockets keep no bo
 
 
 SLOTS = 4096
-"""For so many limits of rates there is room in the memory that workers share. Those beyond are each worker's own."""
+"""For so many limits of rates there is room in the memory that workers share, the first place being the blackboard's.
+Those beyond are each worker's own."""
 SLOT_OCTETS = 8
 
 
