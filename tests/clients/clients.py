@@ -276,7 +276,7 @@ def inetutils_up(job: Job) -> None:
 
 def rclone(job: Job, *arguments: str, options: Mapping[str, str] | None = None) -> None:
     """*options*: those of the remote, by their names in its configuration."""
-    secret = run(job, "rclone", "obscure", job.password).decode().strip()
+    secret = run(job, "rclone", "obscure", "--", job.password).decode().strip()
     remote = {
         "RCLONE_CONFIG": "/dev/null",
         "RCLONE_CONFIG_SERVER_TYPE": "ftp",
