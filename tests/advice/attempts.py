@@ -53,15 +53,6 @@ EXAMPLES: dict[str, Attempt] = {
     "nothing arrived, active, seen by the client": replace(ACTIVE, seen=Seen.NOTHING),
     "stranger, next to the client": replace(TRANSLATED, seen=Seen.STRANGERS, strangers=("198.51.100.8",)),
     "stranger, from elsewhere": replace(PASSIVE, seen=Seen.STRANGERS, strangers=("192.0.2.66", "192.0.2.66")),
-    "stranger, turned back in by the router": replace(
-        TRANSLATED,
-        peer=("192.168.50.1", 40123),
-        announced=INSIDE,
-        reason="",
-        outside=None,
-        seen=Seen.STRANGERS,
-        strangers=("192.168.50.30",),
-    ),
     "private announced": replace(
         TRANSLATED, announced=INSIDE, reason="no external address is known; it is private", outside=None
     ),

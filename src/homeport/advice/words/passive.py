@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..address import neighbours
 from ..attempt import Attempt, Gateway
 from ..causes import Cause, Diagnosis, Side
 from .facts import failed, happened, wait
@@ -76,25 +75,11 @@ def stranger(attempt: Attempt) -> Diagnosis:
         "A data connection must come from the address of its control connection, or anybody could take it (RFC 2577). "
         "The client is behind a translator or proxy with several addresses, or it was a port scan and nothing more.",
         (
-            *_turned_round(attempt),
             "Let the client's translator keep one address for one client (paired pooling, RFC 4787 §4.1).",
             "If the other address is the client's proxy for one of both connections, let both take the same way.",
             f"If the other address has nothing to do with the client, see to it that port {attempt.port} is let in.",
         ),
     )
-
-
-def _turned_round(attempt: Attempt) -> tuple[str, ...]:
-    """For a client that seems to be in the server's own network, and a stranger that is next to it there."""
-    near = any(neighbours(stranger, attempt.peer[0]) for stranger in attempt.strangers)
-    if attempt.beyond or attempt.local_kind.outside or not near:
-        return ()
-    router = attempt.peer[0]
-    cure = (
-        f"If {router} is the router, a neighbour went to its outside address and was turned back in (hairpin): "
-        "set data.external_address, so that PASV sends it there again; or let it use EPSV."
-    )
-    return (cure,)
 
 
 def private_announced(attempt: Attempt) -> Diagnosis:
