@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import homeport
 from homeport.accounts.model import READ_ONLY, Grant, User
 from homeport.accounts.passwords import Passwords
 from homeport.accounts.providers import Provider, StaticAccounts
+from homeport.data.address import Rule, Rules
 from homeport.events.types import Event, LoggedIn, ServerStarted, ServerStopped, SessionClosed, SessionOpened, Warned
 from homeport.protocol.path import ROOT
 from homeport.server.asking import ask
@@ -32,7 +34,7 @@ from homeport.server.config import Config
 from homeport.server.listening import StartError
 from homeport.server.workers import POSSIBLE, count_of, most_workers, slices, usable_processors
 from homeport.session.services import Clock
-from homeport.testing.client import Client
+from homeport.testing.client import Client, Way
 
 from .fakes import wait_for
 
@@ -332,6 +334,36 @@ def test_the_rate_of_the_server_holds_for_all_workers_together(tmp_path: Path, n
             assert client.final().code == 226
 
 
+@needs_workers
+def test_who_subscribes_later_hears_of_what_follows(tmp_path: Path, no_process_stays: None) -> None:
+    made = Farm(tmp_path, {})
+    made.server.unsubscribe(made.events.append)
+    with made.server:
+        heard: list[Event] = []
+        made.server.subscribe(heard.append)
+        with made.client() as client:
+            wait_for(lambda: any(isinstance(event, LoggedIn) and event.peer == client.local for event in heard))
+            client.quit()
+        wait_for(lambda: any(isinstance(event, SessionClosed) for event in heard))
+    assert made.events == []
+
+
+@needs_workers
+def test_all_workers_announce_what_was_learned_of_the_way_to_them(tmp_path: Path, no_process_stays: None) -> None:
+    with farm(tmp_path) as made:
+        supervisor = made.server._supervisor
+        assert supervisor is not None
+        supervisor._spread(Rules(explicit=(Rule(ip_network("127.0.0.0/8"), "192.0.2.9"),)))
+        for _ in range(2):
+            with contextlib.ExitStack() as stack:
+                clients = made.two(stack, "127.0.0.1")
+                assert [client.passive(Way.PASV)[0] for client in clients] == ["192.0.2.9"] * 2
+                victim = made.process_of(clients[0])
+                os.kill(victim, signal.SIGKILL)
+            # The one that takes its place is told, too.
+            wait_for(lambda victim=victim: len(made.serving()) == 2 and victim not in made.serving())  # type: ignore[misc]
+
+
 # -- death and replacement ---------------------------------------------------------------------------------------------
 
 
@@ -514,6 +546,24 @@ def test_a_stop_drains_all_workers(tmp_path: Path, no_process_stays: None) -> No
             assert client.final().code == 226
         assert stopping()
     assert [type(event).__name__ for event in made.events][-1] == "ServerStopped"
+
+
+@needs_workers
+def test_what_drains_after_a_reload_may_finish_in_a_stop(tmp_path: Path, no_process_stays: None) -> None:
+    made = Farm(tmp_path, {})
+    with made.server, contextlib.ExitStack() as stack:
+        (made.folder / "home/big").write_bytes(b"x" * BIG)
+        client = stack.enter_context(made.client())
+        stream = client.connect(client.passive())
+        client.ask("RETR big", 150)
+        made.server.reload(made.config(server={"greeting": "Served anew"}))
+        stopping = stop_beside(made.server, 20.0)
+        wait_for(lambda: "ServerStopping" in [type(event).__name__ for event in made.events])
+        wait_for(lambda: [worker["state"] for worker in made.status()] == ["draining"])
+        assert sum(len(part) for part in iter(partial(stream.recv, 1 << 20), b"")) == BIG
+        assert client.final().code == 226
+        assert stopping()
+    assert made.warnings() == []
 
 
 @needs_workers

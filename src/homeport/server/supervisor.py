@@ -293,8 +293,9 @@ class Supervisor:
     def _close(self) -> None:
         try:
             self._closing.close()
-            if self._premises is not None:
-                self._premises.leave()
+            with self._reloading:  # one that is under way gives up, or has just come to its end
+                if self._premises is not None:
+                    self._premises.leave()
         finally:
             self._over.set()
 
