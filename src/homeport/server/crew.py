@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from socket import socket
@@ -54,25 +55,21 @@ class Worker:
         """The passive ports that it uses."""
         self.fault: str | None = None
         """Why it could not start."""
-        self.orders, theirs = Packets.pair()
-        """To it, and never waited for."""
-        self.line, their_line = Packets.pair()
-        """From it, and the answers."""
-        self.news, their_news = Packets.pair()
-        """From it: events and log records."""
-        ends = [theirs, their_line, their_news]
-        try:
+        with ExitStack() as theirs, ExitStack() as undo:
+            ends: list[Packets] = []
+            own: list[Packets] = []
+            for _ in range(3):
+                here, there = Packets.pair()
+                undo.callback(here.close)
+                theirs.callback(there.close)
+                here.setblocking(False)
+                own.append(here)
+                ends.append(there)
+            self.orders, self.line, self.news = own
+            """To it; from it, and back the answers; and from it events and log records. None is ever waited for."""
             with _brief_file(brief) as file:
                 self.process = _start(file, [end.fileno() for end in ends], brief.memory)
-        except BaseException:
-            self.close()
-            self.news.close()
-            raise
-        finally:
-            for end in ends:
-                end.close()
-        for own in (self.orders, self.line, self.news):
-            own.setblocking(False)
+            undo.pop_all()
 
     @property
     def sessions(self) -> int:

@@ -144,7 +144,6 @@ def open_premises(
     def warn(text: str) -> None:
         events.publish(Warned(at=clock.time(), text=text))
 
-    before = former.config if former is not None else None
     with ExitStack() as undo:
         control, port = open_control(config, _kept_control(config, former))
         for listener in control:
@@ -152,12 +151,7 @@ def open_premises(
                 undo.callback(listener.close)
         addresses = addresses_of(control, port)
         logs = open_logs(config, undo)
-        if (
-            former is not None
-            and before is not None
-            and _same_passive(config, before)
-            and addresses == former.addresses
-        ):
+        if former is not None and addresses == former.addresses and _same_passive(config, former.config):
             passive = former.passive
         else:
             open_already = _kept_passive(former)
@@ -168,20 +162,20 @@ def open_premises(
             try_active_port(addresses, policy_of(config, port).active_port, warn)
         if config.server.state is not None:
             state_directory(config.server.state)
-        if former is not None and before is not None and _same_certificates(config, before):
+        if former is not None and _same_certificates(config, former.config):
             certification = former.certification
         else:
             certification = open_certificates(config, addresses, clock, warn, acme_authority)
             if certification is not None:
                 undo.callback(certification.close)
-        if former is not None and before is not None and config.server.state == before.server.state:
+        if former is not None and config.server.state == former.config.server.state:
             console = former.console
         else:
             console = open_console(config, events, clock)
             if console is not None:
                 undo.callback(console.close)
         check_library_of_router(config)
-        if former is not None and before is not None and _same_way(config, before) and passive is former.passive:
+        if former is not None and passive is former.passive and _same_way(config, former.config):
             announcement, outside = former.announcement, former.outside
         else:
             announcement = Spread(policy_of(config, port).announce, tell)

@@ -80,12 +80,10 @@ class Questions:
                 if not worker.order((what, number, *details)):
                     question.settle(worker)
 
-        if not self._loop.call(ask) or not begun.wait(SECONDS):
-            return []
-        (question,) = asked
-        question.done.wait(SECONDS)
+        if self._loop.call(ask) and begun.wait(SECONDS):
+            asked[0].done.wait(SECONDS)
         self._loop.call(partial(self._close, number))
-        return list(question.answers)
+        return list(asked[0].answers) if asked else []
 
     def _close(self, number: int) -> None:
         del self._open[number]

@@ -107,10 +107,7 @@ class Orders:
             case ("connection", int(number), (str(address), int(port))):
                 self._admit(operation, number, (address, port), descriptors)
             case ("ports", list(addresses)):
-                operation.adopt([
-                    (address, Listener(socket.AF_INET6 if ":" in address else socket.AF_INET, descriptor))
-                    for address, descriptor in zip(addresses, descriptors, strict=False)
-                ])  # fmt: skip
+                self._adopt(operation, addresses, descriptors)
             case ("kick", int(question), int(number)):
                 self._line.tell(("answer", question, operation.kick(number)))
             case ("view", int(question)):
@@ -126,6 +123,18 @@ class Orders:
                 self._wishes.put(seconds)
             case _:
                 _log.error("an order that nobody understands: %r", order)
+
+    def _adopt(self, operation: Operation, addresses: list[str], descriptors: tuple[int, ...]) -> None:
+        if len(descriptors) < len(addresses):
+            _log.warning(
+                "a worker has no room for all of its passive ports: %d of %d. Raise the limit of open files.",
+                len(descriptors),
+                len(addresses),
+            )
+        operation.adopt([
+            (address, Listener(socket.AF_INET6 if ":" in address else socket.AF_INET, descriptor))
+            for address, descriptor in zip(addresses, descriptors, strict=False)
+        ])  # fmt: skip
 
     def _admit(self, operation: Operation, number: int, peer: tuple[str, int], descriptors: tuple[int, ...]) -> None:
         if not descriptors:  # this process has no room for one more
