@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,77 @@ def test_many_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(20)
     assert len(place.homes) == 0
+
+
+class Timed(Place):
+    """Homes that stay open until `pass_time`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timers: list[Callable[[], None]] = []
+        self.homes.later = lambda seconds, action: self.timers.append(action)
+
+    def pass_time(self) -> None:
+        timers, self.timers = self.timers, []
+        for action in timers:
+            action()
+
+
+def test_a_home_stays_open_for_a_while(tmp_path: Path) -> None:
+    place, user = Timed(), User("bob", str(tmp_path))
+    for _ in range(3):
+        place.homes.storage_for(user).close()
+    assert len(place.opened) == 1
+    assert len(place.timers) == 1
+    place.pass_time()  # it was used since the first one left
+    assert len(place.homes) == 1
+    place.homes.storage_for(user).close()
+    place.pass_time()
+    assert len(place.homes) == 1
+    place.pass_time()
+    assert len(place.homes) == 0
+    assert not place.timers
+
+
+def test_one_that_is_in_use_is_not_closed(tmp_path: Path) -> None:
+    place, user = Timed(), User("bob", str(tmp_path))
+    place.homes.storage_for(user).close()
+    lease = place.homes.storage_for(user)
+    place.pass_time()
+    assert list(lease.scan(ROOT)) == []
+    lease.close()
+    place.pass_time()
+    place.pass_time()
+    assert len(place.homes) == 0
+
+
+def test_a_new_directory_of_that_name_is_a_new_home(tmp_path: Path) -> None:
+    place, user = Timed(), User("bob", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    first = place.homes.storage_for(user)
+    (tmp_path / "home").rename(tmp_path / "old")
+    (tmp_path / "old" / "old").touch()
+    (tmp_path / "home").mkdir()
+    second = place.homes.storage_for(user)
+    assert [entry.name for entry in first.scan(ROOT)] == ["old"]
+    assert [entry.name for entry in second.scan(ROOT)] == []
+    first.close()
+    second.close()
+    (tmp_path / "home").rmdir()
+    with pytest.raises(NotFound):
+        place.homes.storage_for(user)
+    place.pass_time()
+    assert len(place.homes) == 0
+
+
+def test_what_nobody_uses_is_closed_at_the_end_and_the_rest_by_its_last_user(tmp_path: Path) -> None:
+    place = Timed()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    a, b = (place.homes.storage_for(User(name, str(tmp_path / name))) for name in ("a", "b"))
+    a.close()
+    place.homes.close()
+    assert len(place.homes) == 1
+    b.close()
+    assert len(place.homes) == 0
+    place.pass_time()  # what was to be looked at is gone

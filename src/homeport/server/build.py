@@ -102,12 +102,14 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
         sweeping = partial_sweep(config, database, shut_places(config), events, timing)
         if sweeping is not None:
             undo.callback(sweeping.stop, STOP_SECONDS)
+        homes = homes_of(config, fresh_key())
+        undo.callback(homes.close)
         services = Services(
             accounts=open_accounts(config, database, passwords_of(timing, post), providers),
             throttle=LoginThrottle(timing.monotonic),
             ports=ports,
             events=events,
-            storage_for=homes_of(config, fresh_key()).storage_for,
+            storage_for=homes.storage_for,
             tls=contexts_of(config, store),
             policy=policy_of(config, port),
             clock=timing,
@@ -124,6 +126,7 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
             events=events,
             clock=timing,
             post=post,
+            homes=homes,
             stopping=stopping,
             console=console,
             facts=lambda: facts_of(config, services.policy, announcement.rules, outside),

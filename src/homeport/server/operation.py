@@ -30,6 +30,7 @@ from .admission import Admission, Converse
 from .answers import Answers, Facts
 from .console import Console, ConsoleSocket
 from .door import Door
+from .homes import Homes
 from .introduced import Proxies
 from .post import SharedPost
 from .sessions import Sessions, Talk
@@ -75,6 +76,8 @@ class Parts:
     clock: Clock = field(default_factory=Clock)
     post: SharedPost | None = None
     """What the conversations wait by; None: they do not."""
+    homes: Homes | None = None
+    """The storages that sessions share."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Is set when the stop begins, for whoever waits for something else."""
     console: ConsoleSocket | None = None
@@ -115,7 +118,10 @@ class Operation:
             self._threads = Threads()
             undo.append(lambda: self._threads.stop(GRACE))
             self.sessions = Sessions(self._threads, self._left, parts.events, parts.clock, parts.post)
-            self._lobby = self.sessions.lobby
+            self._lobby = lobby = self.sessions.lobby
+            if parts.homes is not None:
+                monotonic = parts.clock.monotonic
+                parts.homes.later = lambda seconds, action: lobby.at(monotonic() + seconds, action)
             undo.append(lambda: self._lobby.stop(GRACE))
             self._admission = Admission(
                 parts.limits, parts.converse, self.sessions.begin, parts.events, parts.clock, parts.proxies,

@@ -191,12 +191,14 @@ def build_worker(brief: Brief, line: Line, superior: Superior, events: Bus) -> P
         make, close = _shared_limits(brief.memory, line)
         undo.callback(close)
         post = SharedPost()
+        homes = homes_of(config, brief.key)
+        undo.callback(homes.close)
         services = Services(
             accounts=open_accounts(config, open_database(config, undo), passwords_of(timing, post), brief.providers),
             throttle=RemoteThrottle(line, blackboard),
             ports=ports,
             events=events,
-            storage_for=homes_of(config, brief.key).storage_for,
+            storage_for=homes.storage_for,
             tls=contexts_of(config, store),
             policy=policy_of(config, brief.port),
             clock=timing,
@@ -213,6 +215,7 @@ def build_worker(brief: Brief, line: Line, superior: Superior, events: Bus) -> P
             events=events,
             clock=timing,
             post=post,
+            homes=homes,
             stopping=stopping,
             proxies=proxies_of(config),
             certificates=store,

@@ -330,5 +330,9 @@ class Storage(abc.ABC):
     def space(self, path: VirtualPath) -> Space:
         """Room where *path* would be stored."""
 
+    def in_place(self) -> bool:
+        """Whether this is what one would get who opened it anew: not if something else has the name of its root now."""
+        return True
+
     def close(self) -> None:  # noqa: B027 - a storage that holds nothing need not say so
         """Give back what the storage holds. Calls after it fail."""

@@ -110,20 +110,32 @@ class Root(Protocol):
     def status(self, path: bytes) -> tuple[os.stat_result, bytes | None]:
         """What *path* is, links followed, and the text of the link if it is one."""
 
+    def in_place(self) -> bool:
+        """Whether the name of the root still stands for it."""
+
     def close(self) -> None: ...
 
 
 class DescriptorRoot:
     """A root held by a directory handle. Safe against every race in the tree."""
 
-    __slots__ = ("_kernel", "_path", "descriptor")
+    __slots__ = ("_identity", "_kernel", "_path", "descriptor")
 
     def __init__(self, path: bytes, *, kernel: bool | None = None) -> None:
         """Hold the directory *path*. *kernel*: use openat2 or not; None finds out."""
         self._path = os.path.abspath(path)
         self.descriptor = -1
         self.descriptor = os.open(path, PASS.flags)
+        status = os.fstat(self.descriptor)
+        self._identity = (status.st_dev, status.st_ino)
         self._kernel = has_openat2() if kernel is None else kernel
+
+    def in_place(self) -> bool:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
 
     def open(self, path: bytes, how: How) -> int:
         if self._kernel:

@@ -35,6 +35,9 @@ class PathRoot:
     def open(self, path: bytes, how: How) -> int:
         return os.open(self._checked(path), how.flags)
 
+    def in_place(self) -> bool:
+        return True  # every path is asked anew
+
     def directory(self, path: bytes) -> Directory:
         checked = self._checked(path)
         if not stat.S_ISDIR(os.stat(checked).st_mode):

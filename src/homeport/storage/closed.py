@@ -68,6 +68,9 @@ class ClosedRoot:
         os.close(self.open(path, OBJECT))
         return self._root.status(path)
 
+    def in_place(self) -> bool:
+        return self._root.in_place()
+
     def close(self) -> None:
         self._root.close()
 

@@ -306,6 +306,9 @@ class LocalStorage(Storage):
             except OSError as error:
                 raise translate(error, path) from error
 
+    def in_place(self) -> bool:
+        return self._root.in_place()
+
     def close(self) -> None:
         self._root.close()
 
