@@ -175,11 +175,12 @@ class Rates:
             self._make(None, False, server.download) if server.download else None,
             self._make(None, True, server.upload) if server.upload else None,
         )
+        self._limited = any((*session, *server))
         self._users: WeakValueDictionary[tuple[str, bool], Limit] = WeakValueDictionary()
 
     def throttles(self, user: str, pace: Pace) -> Throttles:
         """For a new session of *user*, all of whose sessions together have *pace*."""
-        if not any((*self._session, *pace, *self._server)):
+        if not (self._limited or pace.download or pace.upload):
             return NO_THROTTLES
         return Throttles(
             self._throttle(self._server[0], self._session.download, self._of(user, pace.download, upload=False)),

@@ -65,7 +65,8 @@ class Sessions:
         self._left = left
         self._events = events
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken as such: through the condition it costs a call in Python
+        self._changed = threading.Condition(self._lock)
         self._under_way: dict[int, tuple[Talk, socket.socket, int]] = {}
         self.lobby: Lobby[Talk] = Lobby(threads.submit, self._work, self._end_expired, clock=clock.monotonic, post=post)
 
@@ -74,7 +75,7 @@ class Sessions:
 
     def all(self) -> list[Talk]:
         """Those under way at this moment, the oldest first."""
-        with self._changed:
+        with self._lock:
             return [talk for talk, _, _ in self._under_way.values()]
 
     def get(self, number: int) -> Talk | None:
@@ -84,7 +85,7 @@ class Sessions:
 
     def begin(self, talk: Talk, connection: socket.socket) -> None:
         """Run *talk*, which owns *connection*, from now to its end."""
-        with self._changed:
+        with self._lock:
             self._under_way[talk.session.number] = (talk, connection, connection.fileno())
         if not self.lobby.welcome(talk):  # the server has been stopped in this very moment
             connection.close()
@@ -103,7 +104,7 @@ class Sessions:
 
     def sever(self) -> None:
         """Cut all control connections, so that not even the last reply is waited for."""
-        with self._changed:
+        with self._lock:
             connections = [connection for _, connection, _ in self._under_way.values()]
         for connection in connections:
             try:
@@ -155,7 +156,7 @@ class Sessions:
 
     def _leave(self, talk: Talk) -> None:
         self._left(talk)
-        with self._changed:
+        with self._lock:
             entry = self._under_way.pop(talk.session.number, None)
             if entry is not None:
                 self.lobby.leave(talk, entry[2])
