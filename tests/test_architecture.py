@@ -45,6 +45,7 @@ ADAPTERS = (
 
 DANGERS: dict[str, set[str]] = {
     "socket": {
+        "cli.running",  # what a signal rings
         "data.arrivals",
         "data.channel",
         "data.offer",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -42,10 +44,10 @@ class Server:
 
 def running(server: Server, *wishes: Wish, said: Callable[[str], None] | None = None) -> list[str]:
     words: list[str] = []
-    queue = Wishes()
-    for wish in wishes:
-        queue.put(wish)
-    run(server, queue, said or words.append)
+    with closing(Wishes()) as queue:
+        for wish in wishes:
+            queue.put(wish)
+        run(server, queue, said or words.append)
     return words
 
 
@@ -105,3 +107,14 @@ def test_signals_become_wishes_and_are_given_back() -> None:
             os.kill(os.getpid(), number)
         assert [wishes.next() for _ in range(3)] == [Wish.DRAIN, Wish.DRAIN_PROMPTLY, Wish.REOPEN]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
+def test_no_signal_is_lost_whenever_it_comes() -> None:
+    """One that comes in the moment before the wait would not end a wait on a lock."""
+    with signals() as wishes:
+        for number in range(500):
+            sender = threading.Timer(number % 7 * 1e-5, os.kill, (os.getpid(), signal.SIGHUP))
+            sender.start()
+            assert wishes.next() is Wish.REOPEN
+            sender.join()

@@ -6,13 +6,15 @@
     SIGHUP   opens the log files anew, and where there are several workers reads the configuration anew
 
 A signal handler may interrupt this thread anywhere, so it does nothing but put a wish into a queue that is made for
-that; what is wished is done here, one thing after another.
+that; what is wished is done here, one thing after another. Python runs the handler only when this thread comes back to
+Python. A wait on a lock would miss a signal that comes in the moment before it, and sleep on; so the wait is for a
+socket, into which Python writes the moment a signal arrives (`signal.set_wakeup_fd`).
 """
 
 from __future__ import annotations
 
 import signal
-import sys
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +23,14 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Protocol
 
+from homeport.data.readiness import ready
+
 PATIENT = 7 * 86400.0
 """Seconds that Ctrl-C leaves to transfers: in effect all that they need, for a second Ctrl-C is always possible."""
 PROMPT = 60.0
 """Seconds that SIGTERM leaves to them: systemd kills after 90."""
-_WINDOWS_LOOK = 0.5
-"""Windows runs signal handlers only between two waits."""
+_LONG = 86400.0
+"""Seconds until it looks for a wish although nothing has rung."""
 
 
 class Wish(Enum):
@@ -58,22 +62,43 @@ class Runnable(Protocol):
 class Wishes:
     """What signals have asked for, in order."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_bell", "_ear", "_queue")
 
     def __init__(self) -> None:
         # SimpleQueue.put may be interrupted by itself, which an Event or a Condition would not survive.
         self._queue: SimpleQueue[Wish] = SimpleQueue()
+        self._ear, self._bell = socket.socketpair()
+        self._ear.setblocking(False)
+        self._bell.setblocking(False)
+
+    def fileno(self) -> int:
+        """What is to be written to when a signal arrives."""
+        return self._bell.fileno()
 
     def put(self, wish: Wish) -> None:
+        """From any thread, and from a signal handler."""
         self._queue.put(wish)
+        try:
+            self._bell.send(b"\0")
+        except BlockingIOError:
+            pass  # so full that it is heard anyway
 
     def next(self) -> Wish:
         """Wait for the next one."""
         while True:
             try:
-                return self._queue.get(timeout=_WINDOWS_LOOK if sys.platform == "win32" else None)
+                return self._queue.get_nowait()
             except Empty:
-                continue
+                ready((self._ear.fileno(),), (), _LONG)
+            try:
+                while self._ear.recv(4096):
+                    pass
+            except BlockingIOError:
+                continue  # what rang is in the queue by now, or about to be, and rings then
+
+    def close(self) -> None:
+        self._ear.close()
+        self._bell.close()
 
 
 @contextmanager
@@ -86,12 +111,15 @@ def signals() -> Iterator[Wishes]:
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature that signal asks for
         wishes.put(numbers[number])
 
+    former = signal.set_wakeup_fd(wishes.fileno(), warn_on_full_buffer=False)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield wishes
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(former)
+        wishes.close()
 
 
 def run(server: Runnable, wishes: Wishes, say: Callable[[str], None], renew: Callable[[], None] | None = None) -> None:
