@@ -58,6 +58,20 @@ def test_a_full_socket_wants_to_write(pair: Pair) -> None:
         repeat(lambda: stream.write(chunk))
 
 
+def test_what_fits_into_the_room_is_taken_at_once(pair: Pair) -> None:
+    server, _ = pair
+    stream = PlainStream(server)
+    for _ in range(1000):
+        try:
+            room = stream.room()
+        except WantWrite:
+            break
+        assert room > 0
+        assert stream.write(memoryview(bytes(room))) == room
+    else:
+        pytest.fail("there was always room")
+
+
 @pytest.mark.skipif(not PlainStream.zero_copy, reason="no sendfile")
 def test_send_file(pair: Pair, tmp_path: object) -> None:
     server, client = pair

@@ -141,6 +141,19 @@ def test_a_throttled_download_is_whole_and_waits(pair: Pair, control: Control) -
     assert received == b"x" * 100_000
 
 
+def test_there_is_room_for_a_piece_when_its_time_has_come(pair: Pair) -> None:
+    clock = Clock()
+    throttle = Throttle((Bucket(100_000, clock),))
+    stream = ThrottledStream(PlainStream(pair[0]), throttle)
+    assert stream.room() == throttle.piece == 5000
+    assert stream.write(memoryview(bytes(50_000))) == 5000
+    clock.now += 0.01
+    with pytest.raises(WantTime):
+        stream.room()
+    clock.now += 0.1
+    assert stream.room() == 5000
+
+
 def test_waiting_for_time_is_a_real_wait(pair: Pair, control: Control) -> None:
     server, client = pair
     stream = ThrottledStream(PlainStream(server), Throttle((Bucket(200_000),)))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import random
 import socket
 import ssl
 import struct
@@ -47,14 +49,14 @@ def secured(contexts: Contexts, pair: Pair, control: Control) -> Iterator[Secure
     ) -> tuple[TlsStream, ssl.SSLSocket]:
         server, client = pair
         layer = contexts.control("127.0.0.1", None)
-        boundary = Boundary() if bare_end else None
+        boundary = Boundary()
         shaking = Meanwhile(lambda: client_context(version).wrap_socket(client, suppress_ragged_eofs=False))
         secure(server, layer, control, 10.0, boundary)
         if version is ssl.TLSVersion.TLSv1_3:
             assert layer.outgoing.pending  # the tickets wait
         theirs = shaking.result()
         made.append(theirs)
-        return TlsStream(server, layer, boundary=boundary, expected=expected), theirs
+        return TlsStream(server, layer, boundary, tolerant=bare_end, expected=expected), theirs
 
     yield begin
     for one in made:
@@ -155,6 +157,83 @@ def test_a_full_socket_wants_to_write(secured: Secured) -> None:
     assert len(reading.result()) == sent
 
 
+@pytest.mark.parametrize(("buffer", "piece"), [(8192, 16384), (4 << 20, 65536)])
+def test_pieces_are_as_large_as_the_socket_s_buffer_deserves(secured: Secured, buffer: int, piece: int) -> None:
+    stream, client = secured()
+    chunk = memoryview(bytes(1 << 18))
+    assert stream.write(chunk[:40_000]) == 16384  # nothing is known yet
+    with socket.socket(fileno=os.dup(stream.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        if same.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < buffer:
+            pytest.skip("the system allows no such buffer")
+    client.recv(16384)
+    ready((), (stream.fileno(),), 5)
+    assert stream.room() > 0
+    assert stream.write(chunk) == piece
+    stream.abort()
+
+
+def test_there_is_no_room_before_what_is_encrypted_has_left(secured: Secured) -> None:
+    stream, client = secured()
+    chunk = memoryview(bytes(1 << 20))
+    sent = 0
+    try:
+        while True:
+            sent += stream.write(chunk)
+    except WantWrite:
+        pass
+    with pytest.raises(WantWrite):
+        stream.room()
+
+    def read() -> int:
+        received = 0
+        while received < sent:
+            received += len(client.recv(65536))
+        return received
+
+    reading = Meanwhile(read)
+    while True:
+        ready((), (stream.fileno(),), 5)
+        try:
+            assert stream.room() > 0
+            break
+        except WantWrite:
+            continue
+    assert reading.result() == sent
+    stream.abort()
+
+
+@pytest.mark.parametrize("size", [7, 5000, 16384, 16400, 20_000, 40_000, 262_144])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_records_of_all_sizes_into_buffers_of_all_sizes(secured: Secured, version: ssl.TLSVersion, size: int) -> None:
+    stream, client = secured(version)
+    chance = random.Random(size)
+    pieces = [
+        chance.randbytes(chance.choice([1, 5, 100, 3000, 16384, 50_000])) for _ in range(8 if size < 5000 else 60)
+    ]
+
+    def send() -> None:
+        for piece in pieces:
+            client.sendall(piece)
+        client.unwrap()
+
+    sending = Meanwhile(send)
+    buffer = memoryview(bytearray(size))
+    parts: list[bytes] = []
+    while True:
+        try:
+            octets = stream.read_into(buffer)
+        except WantRead:
+            wait(stream)
+            continue
+        if not octets:
+            break
+        parts.append(bytes(buffer[:octets]))
+    assert b"".join(parts) == b"".join(pieces)
+    stream.finish()
+    sending.result()
+
+
 def test_the_last_octets_wait_for_the_end(secured: Secured) -> None:
     """Data and close_notify in one segment, and tickets before them."""
     stream, client = secured(expected=10)
@@ -223,7 +302,7 @@ def test_a_cut_upload(secured: Secured, control: Control) -> None:
 
 def attempt(contexts: Contexts, server: socket.socket, control: Control, seconds: float = 10.0) -> Cause:
     with pytest.raises(DataConnectionError) as raised:
-        secure(server, contexts.control("127.0.0.1", None), control, seconds)
+        secure(server, contexts.control("127.0.0.1", None), control, seconds, Boundary())
     server.close()
     return raised.value.cause
 
@@ -270,7 +349,8 @@ def test_a_hello_in_pieces(contexts: Contexts, pair: Pair, control: Control) -> 
     hello = outgoing.read()
     server, client = pair
     layer = contexts.control("127.0.0.1", None)
-    securing = Meanwhile(lambda: secure(server, layer, control, 10.0))
+    boundary = Boundary()
+    securing = Meanwhile(lambda: secure(server, layer, control, 10.0, boundary))
     pause = threading.Event()
     for at in range(0, len(hello), 100):
         client.sendall(hello[at : at + 100])
@@ -279,7 +359,8 @@ def test_a_hello_in_pieces(contexts: Contexts, pair: Pair, control: Control) -> 
     tls.do_handshake()
     client.sendall(outgoing.read())
     securing.result()
-    TlsStream(server, layer).abort()
+    assert not boundary.inside
+    TlsStream(server, layer, boundary).abort()
 
 
 # -- boundaries -----------------------------------------------------------------------------------------------------

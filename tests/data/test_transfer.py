@@ -4,11 +4,11 @@ import errno
 import random
 import socket
 import struct
-import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from homeport.data.buffers import BUFFER_OCTETS, Buffers
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite
 from homeport.data.transfer import Outcome, Plan, Result, run
@@ -119,8 +119,8 @@ def test_a_file_that_shrinks_is_no_success(pair: Pair, control: Control, octets:
 
 def test_a_file_that_cannot_be_read_on(pair: Pair, control: Control) -> None:
     server, _ = pair
-    result = run(Plan(reader=Octets(bytes(100_000), fails_at=32768)), PlainStream(server), control)
-    assert (result.outcome, result.octets) == (Outcome.STORAGE_FAILED, 32768)
+    result = run(Plan(reader=Octets(bytes(100_000), fails_at=65536)), PlainStream(server), control)
+    assert (result.outcome, result.octets) == (Outcome.STORAGE_FAILED, 65536)
     assert str(result.error) == "a bad block"
 
 
@@ -273,58 +273,6 @@ def test_a_big_upload_with_stops(pair: Pair, control: Control) -> None:
     assert writer.data == BIG
     assert control.heard == [(b"STAT", control.heard[0][1])]
     assert control.heard[0][1] <= 1000
-
-
-def test_buffers_grow_with_the_speed(pair: Pair, control: Control) -> None:
-    class Endless(PlainStream):
-        """Always has as much as is asked for, up to the end, and takes everything."""
-
-        __slots__ = ("left",)
-        left: int
-
-        def write(self, data: memoryview) -> int:
-            return len(data)
-
-        def read_into(self, buffer: memoryview) -> int:
-            octets = min(self.left, len(buffer))
-            self.left -= octets
-            return octets
-
-    server, client = pair
-    upload = Endless(server)
-    upload.left = 1 << 20
-    writer = Collected()
-    assert run(Plan(writer=writer), upload, control).octets == 1 << 20
-    assert writer.writes[:5] == [32768] * 4 + [262144]
-    reader = Octets(bytes(1 << 20))
-    assert run(Plan(reader=reader), Endless(client), control).octets == 1 << 20
-    assert reader.reads[:5] == [32768] * 4 + [262144]
-
-
-def test_a_slow_transfer_needs_little_memory(pair: Pair, control: Control) -> None:
-    server, client = pair
-    running = start(Plan(writer=Collected(), stall=60), server, control)
-    control.say(b"NOOP")
-    while not control.heard:
-        assert running.running
-    control.heard.clear()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        one = socket.create_connection(listener.getsockname())
-        other, _ = listener.accept()
-    other.setblocking(False)
-    slow = start(Plan(writer=Collected(), stall=60), other, control)
-    control.say(b"NOOP")
-    while not control.heard:
-        assert slow.running
-    used = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    one.close()
-    client.close()
-    slow.result()
-    running.result()
-    assert used < 48 * 1024
 
 
 def test_ascii_in(pair: Pair, control: Control) -> None:
@@ -501,6 +449,203 @@ def test_an_end_that_cannot_be_sent_is_no_success(pair: Pair, control: Control) 
     except BlockingIOError:
         pass
     assert run(Plan(chunks=[], stall=0.05), Stuck(server), control).outcome is Outcome.STALLED
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+
+class Counting(Buffers):
+    """Knows how many are in use."""
+
+    __slots__ = ("used",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = 0
+
+    def take(self) -> memoryview:
+        self.used += 1
+        return super().take()
+
+    def give(self, buffer: memoryview) -> None:
+        self.used -= 1
+        super().give(buffer)
+
+
+class Empty(Control):
+    """A control connection that is never waited for with a buffer in hand."""
+
+    def __init__(self, buffers: Counting) -> None:
+        super().__init__()
+        self.buffers = buffers
+        self.waits = 0
+
+    def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        if seconds > 0:
+            assert self.buffers.used == 0
+            self.waits += 1
+        return super().ready(reading, writing, seconds)
+
+
+@pytest.fixture
+def empty() -> Iterator[Empty]:
+    one = Empty(Counting())
+    yield one
+    one.close()
+
+
+def slowly(client: socket.socket) -> bytes:
+    """As `read_all`, and each piece only when nothing more comes by itself."""
+    parts = []
+    while part := client.recv(65536):
+        parts.append(part)
+        ready((client.fileno(),), (), 0.002)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("codec", [AsciiEncoder, None])
+def test_who_waits_to_send_has_no_buffer_and_everything_arrives(
+    pair: Pair, empty: Empty, codec: type[AsciiEncoder] | None
+) -> None:
+    server, client = pair
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)
+    data = b"one\ntwo\r\nthree\rfour" * 30_000
+    reader = Octets(data)
+    plan = Plan(reader=reader, codec=codec() if codec is not None else None)
+    running = Meanwhile(lambda: run(plan, PlainStream(server), empty, buffers=empty.buffers))
+    expected = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if codec is not None else data
+    assert slowly(client) == expected
+    assert running.result().octets == len(expected)
+    assert empty.waits > 3
+    assert empty.buffers.used == 0
+
+
+@pytest.mark.parametrize("codec", [AsciiEncoder, None])
+def test_what_the_stream_does_not_take_is_read_again(
+    pair: Pair, empty: Empty, codec: type[AsciiEncoder] | None
+) -> None:
+    class Reluctant(PlainStream):
+        """Takes seven octets, and then has to be asked again."""
+
+        __slots__ = ("full",)
+        full: bool
+
+        def room(self) -> int:
+            return 100
+
+        def write(self, data: memoryview) -> int:
+            self.full = not self.full
+            if not self.full:
+                raise WantWrite
+            return super().write(data[:7])
+
+    server, client = pair
+    data = b"\n\r\n\r1\n23\r\n" * 100
+    stream = Reluctant(server)
+    stream.full = False
+    plan = Plan(reader=Octets(data), codec=codec() if codec is not None else None)
+    running = Meanwhile(lambda: run(plan, stream, empty, buffers=empty.buffers))
+    expected = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if codec is not None else data
+    assert read_all(client) == expected
+    assert running.result().octets == len(expected)
+    assert empty.buffers.used == 0
+
+
+def test_no_more_is_read_than_the_stream_has_room_for(pair: Pair, control: Control) -> None:
+    class Small(PlainStream):
+        __slots__ = ()
+
+        def room(self) -> int:
+            return 5000
+
+        def write(self, data: memoryview) -> int:
+            return len(data)
+
+    class Large(Small):
+        __slots__ = ()
+
+        def room(self) -> int:
+            return 1 << 20
+
+    server, client = pair
+    reader = Octets(bytes(90_000))
+    run(Plan(reader=reader), Small(server), control)
+    assert reader.reads == [65536, *[5000] * 4, 90_000 - 65536 - 4 * 5000]
+    reader = Octets(bytes(1 << 20))
+    run(Plan(reader=reader), Large(client), control)
+    assert reader.reads[:3] == [65536, BUFFER_OCTETS, BUFFER_OCTETS]
+
+
+def test_little_is_encoded_for_a_slow_client_and_much_for_a_fast_one(pair: Pair, control: Control) -> None:
+    class Roomy(PlainStream):
+        __slots__ = ("free",)
+        free: int
+
+        def room(self) -> int:
+            return self.free
+
+        def write(self, data: memoryview) -> int:
+            return len(data)
+
+    for free, largest in ((20_000, 16384), (1 << 20, BUFFER_OCTETS)):
+        with socket.socket() as unused:
+            stream = Roomy(unused)
+            stream.free = free
+            reader = Octets(bytes(1 << 20))
+            run(Plan(reader=reader, codec=AsciiEncoder()), stream, control)
+        assert max(reader.reads[2:]) == largest
+
+
+@pytest.mark.parametrize("codec", [AsciiDecoder, None])
+def test_who_waits_for_data_has_no_buffer(pair: Pair, empty: Empty, codec: type[AsciiDecoder] | None) -> None:
+    server, client = pair
+    writer = Collected()
+    plan = Plan(writer=writer, codec=codec() if codec is not None else None)
+    running = Meanwhile(lambda: run(plan, PlainStream(server), empty, buffers=empty.buffers))
+    client.sendall(bytes(1 << 20))  # a burst first
+    for count in range(1, 6):
+        while empty.waits < count:
+            assert running.running
+        client.sendall(b"trickle")
+    client.shutdown(socket.SHUT_WR)
+    assert running.result().octets == (1 << 20) + 5 * 7
+    assert len(writer.data) == (1 << 20) + 5 * 7
+    assert empty.buffers.used == 0
+
+
+def test_no_part_of_a_listing_is_made_before_there_is_room(pair: Pair, control: Control) -> None:
+    asked: list[int] = []
+
+    class Roomy(PlainStream):
+        __slots__ = ()
+
+        def room(self) -> int:
+            asked.append(made)
+            if len(asked) % 2:
+                raise WantWrite
+            return 10
+
+    made = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal made
+        while made < 8:
+            made += 1
+            yield bytes(20_000)
+
+    server, client = pair
+    running = Meanwhile(lambda: run(Plan(chunks=chunks()), Roomy(server), control))
+    assert len(read_all(client)) == 160_000
+    assert running.result().outcome is Outcome.COMPLETE
+    assert asked == [4, 4, 5, 5, 6, 6, 7, 7, 8, 8]
+
+
+def test_a_transfer_that_fails_gives_its_buffer_back(pair: Pair, empty: Empty) -> None:
+    server, client = pair
+    client.sendall(b"0123456789")
+    running = Meanwhile(lambda: run(Plan(writer=Collected(room=5)), PlainStream(server), empty, buffers=empty.buffers))
+    assert running.result().outcome is Outcome.STORAGE_FAILED
+    assert empty.buffers.used == 0
 
 
 # -- plans ------------------------------------------------------------------------------------------------------------

@@ -104,6 +104,26 @@ def test_memory_views_are_taken_too(chunks: list[bytes]) -> None:
     )
 
 
+@given(chunks=chunked(), skip=st.integers(0, 20), takes=st.lists(st.integers(0, 5), min_size=1), step=st.integers(1, 9))
+@example(chunks=[b"a\r", b"\nb"], skip=0, takes=[0, 1], step=2)
+def test_what_was_not_used_comes_once_more(chunks: list[bytes], skip: int, takes: list[int], step: int) -> None:
+    """As a pump does it that sends some octets, stops, and reads on where it was, in pieces of another size."""
+    data = b"".join(chunks)
+    encoder, sent, at, turn = AsciiEncoder(skip), b"", 0, 0
+    while at < len(data):
+        piece = data[at : at + (step if turn % 2 else 2 * step)]
+        encoded = encoder.encode(piece)
+        take = takes[turn % len(takes)] if turn < 50 else len(encoded)
+        turn += 1
+        if take < len(encoded):
+            sent += encoded[:take]
+            encoder.again(take)
+        else:
+            sent += encoded
+            at += len(piece)
+    assert sent == encode(chunks)[skip:]
+
+
 @pytest.mark.standard("3659-4-SIZE", "3659-4-NOEST", "3659-4.1-REST")
 @given(chunks=chunked())
 @example(chunks=[b"a\r", b"\nb"])

@@ -16,7 +16,7 @@ from homeport.net.kernel import sends
 from homeport.net.layer import reason
 
 from .connection import Cause, DataConnectionError, attend
-from .stream import WantRead, WantWrite, reset
+from .stream import WantRead, WantWrite, reset, room
 from .tlsstream import Truncated
 from .watch import Watch
 
@@ -77,6 +77,9 @@ class KernelTlsStream:
             raise WantRead from None
         except ssl.SSLEOFError:
             raise Truncated("the client closed the data connection without a TLS close_notify") from None
+
+    def room(self) -> int:
+        return room(self._connection)
 
     def write(self, data: memoryview) -> int:
         try:

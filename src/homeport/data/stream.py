@@ -19,8 +19,13 @@ import struct
 import sys
 from typing import Protocol
 
+from .readiness import ready
+
 _RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
 """struct linger: on, 0 seconds."""
+
+_ROOM_PART = 4
+_LEAST_ROOM = 4096
 
 _DROP_OCTETS = 65536
 _DROP_ROUNDS = 16
@@ -52,6 +57,9 @@ class Stream(Protocol):
 
     def read_into(self, buffer: memoryview) -> int:
         """Receive into *buffer*; how many octets, 0 when the peer has properly ended its data."""
+
+    def room(self) -> int:
+        """How many octets `write` is likely to take now, so that no more need be made ready. Above 0."""
 
     def write(self, data: memoryview) -> int:
         """Send the beginning of *data*; how many octets of it."""
@@ -101,6 +109,9 @@ class PlainStream:
             self._at_end = True
         return octets
 
+    def room(self) -> int:
+        return room(self._connection)
+
     def write(self, data: memoryview) -> int:
         try:
             return self._connection.send(data)
@@ -148,3 +159,14 @@ def reset(connection: socket.socket) -> None:
     except OSError:
         pass  # the peer's reset was quicker, and nothing is left to be told
     connection.close()
+
+
+def room(connection: socket.socket) -> int:
+    """`Stream.room` of a connected socket.
+
+    Linux calls a socket writable when a third of its buffer is free, and what it counts is somewhat more than octets.
+    On other systems it may be too much, and something is kept, or read again, for a while.
+    """
+    if not ready((), (connection.fileno(),), 0.0):
+        raise WantWrite
+    return max(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // _ROOM_PART, _LEAST_ROOM)

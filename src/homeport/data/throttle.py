@@ -119,6 +119,10 @@ class ThrottledStream:
         self._throttle.spend(octets)
         return octets
 
+    def room(self) -> int:
+        self._throttle.wait()
+        return min(self._stream.room(), self._throttle.piece)
+
     def write(self, data: memoryview) -> int:
         self._throttle.wait()
         octets = self._stream.write(data[: self._throttle.piece])

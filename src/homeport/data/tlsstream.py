@@ -28,13 +28,16 @@ from homeport.net.layer import HandshakeError, Layer, NotTls
 
 from .connection import Cause, DataConnectionError, attend
 from .readiness import ready
-from .stream import PlainStream, WantRead, WantWrite
+from .stream import PlainStream, WantRead, WantWrite, room
 from .watch import Watch
 
-_RECEIVE_OCTETS = 64 * 1024
 _HANDSHAKE_OCTETS = 16 * 1024
-_PIECE_OCTETS = 256 * 1024
-"""Most that is encrypted at once, and so the most that is held while the peer does not read."""
+_RECORD_OCTETS = 16 * 1024
+"""Most that one record protects."""
+_PIECE_OCTETS = 64 * 1024
+"""Most that is encrypted at once; a single record costs a tenth more."""
+_PIECES = 4
+"""So many fit into the room that the socket has, at least."""
 _HEADER_OCTETS = 5
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _QUICK_WAITS = 8
@@ -46,7 +49,7 @@ class Truncated(ConnectionError):
 
 
 class Boundary:
-    """Whether the octets so far end between two records (RFC 8446 §5.1)."""
+    """Where records end (RFC 8446 §5.1), and whether the octets so far end between two."""
 
     __slots__ = ("_header", "_left")
 
@@ -60,28 +63,36 @@ class Boundary:
 
     def pass_over(self, octets: bytes | memoryview) -> None:
         """Take *octets* as they come from the connection, from its very first on."""
-        at, end = 0, len(octets)
-        while at < end:
-            if self._left:
-                step = min(self._left, end - at)
-                self._left -= step
-                at += step
-                continue
-            wanted = _HEADER_OCTETS - len(self._header)
-            self._header += bytes(octets[at : at + wanted])
-            at += wanted
-            if len(self._header) == _HEADER_OCTETS:
-                self._left = int.from_bytes(self._header[3:], "big")
-                self._header = b""
+        rest = memoryview(octets)
+        while rest:
+            rest = rest[self.cut(rest) :]
+
+    def cut(self, octets: memoryview) -> int:
+        """How many of *octets* come before the next end of a record, if it is among them; those are taken."""
+        size = len(octets)
+        if self._left:
+            step = min(self._left, size)
+            self._left -= step
+            return step
+        if not self._header and size >= _HEADER_OCTETS:
+            whole = _HEADER_OCTETS + (octets[3] << 8 | octets[4])
+            if whole <= size:
+                return whole
+            self._left = whole - size
+            return size
+        step = min(_HEADER_OCTETS - len(self._header), size)
+        self._header += bytes(octets[:step])
+        if len(self._header) == _HEADER_OCTETS:
+            self._left = self._header[3] << 8 | self._header[4]
+            self._header = b""
+        return step
 
 
-def secure(
-    connection: socket.socket, layer: Layer, watch: Watch, seconds: float, boundary: Boundary | None = None
-) -> None:
+def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float, boundary: Boundary) -> None:
     """The handshake, on a *connection* that is non-blocking. Where it fails, the alert was sent and it is closed.
 
-    Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. Raises DataConnectionError:
-    PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
+    Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. *boundary* sees what comes.
+    Raises DataConnectionError: PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -103,9 +114,7 @@ def secure(
         raise DataConnectionError(cause, f"The TLS handshake on the data connection failed: {error}.") from None
 
 
-def _receive(
-    connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary | None
-) -> bytes:
+def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
     while True:
         # Nearly always the client has been waiting for our 150 or our last flight, and its own is still under way.
         _await(connection, watch, deadline, seconds)
@@ -115,8 +124,7 @@ def _receive(
             continue
         if not octets:
             raise HandshakeError("the client closed the connection")
-        if boundary is not None:
-            boundary.pass_over(octets)
+        boundary.pass_over(octets)
         return octets
 
 
@@ -151,25 +159,33 @@ class TlsStream:
     """A Stream over *connection*, whose handshake `secure` has done. It owns the connection from now on."""
 
     __slots__ = (
-        "_boundary", "_connection", "_expected", "_layer", "_plain", "_quick", "_raw", "_unsent", "_written",
+        "_boundary", "_connection", "_expected", "_layer", "_piece", "_plain", "_quick", "_tolerant", "_unsent",
+        "_written",
     )  # fmt: skip
 
     zero_copy = False
 
     def __init__(
-        self, connection: socket.socket, layer: Layer, *, boundary: Boundary | None = None, expected: int | None = None
+        self,
+        connection: socket.socket,
+        layer: Layer,
+        boundary: Boundary,
+        *,
+        tolerant: bool = False,
+        expected: int | None = None,
     ) -> None:
-        """*boundary*, that has seen the handshake: a FIN without close_notify is an end of data, too. *expected*: the
-        octets that will be written, if that is known; the last leave in one segment with the end of data.
+        """*boundary* has seen the handshake. *tolerant*: a FIN without close_notify is an end of data, too. *expected*:
+        the octets that will be written, if that is known; the last leave in one segment with the end of data.
         """
         self._connection = connection
         self._layer = layer
         self._plain = PlainStream(connection)
         self._boundary = boundary
+        self._tolerant = tolerant
         self._expected = expected
         self._written = 0
-        self._unsent = memoryview(b"")
-        self._raw: memoryview | None = None
+        self._piece = _RECORD_OCTETS
+        self._unsent: bytes | memoryview = b""
         self._quick = _QUICK_WAITS
 
     def fileno(self) -> int:
@@ -180,32 +196,20 @@ class TlsStream:
 
     def read_into(self, buffer: memoryview) -> int:
         layer = self._layer
-        tls, incoming = layer.tls, layer.incoming
-        room, filled = len(buffer), 0
-        while not layer.ended:
-            try:
-                while filled < room:
-                    # With a buffer it returns how many octets it has put there.
-                    octets: int = tls.read(room - filled, buffer[filled:])  # type: ignore[assignment]
-                    if octets == 0:
-                        layer.ended = True
-                        break
-                    filled += octets
-                    if not incoming.pending and not tls.pending():
-                        break
-            except ssl.SSLWantReadError:
-                pass
-            if filled:
-                return filled
-            if not layer.ended and not self._take_in():
+        filled = self._decrypt(buffer, 0) if layer.incoming.pending or layer.tls.pending() else 0
+        while not filled and not layer.ended:
+            # What comes in is put into the end of the buffer: there is room for what it says before it, and for what
+            # the beginning of a record, taken in before, adds to that.
+            middle = (len(buffer) + _RECORD_OCTETS) // 2
+            raw = buffer[middle:] if middle < len(buffer) else memoryview(bytearray(_RECORD_OCTETS))
+            octets = self._receive(raw)
+            if not octets:
                 return 0
-        return 0
+            filled = self._take_in(raw[:octets], buffer[:middle])
+        return filled
 
-    def _take_in(self) -> bool:
-        """What the socket has, into `incoming`. False at an end without close_notify, where that may be."""
-        raw = self._raw
-        if raw is None:
-            raw = self._raw = memoryview(bytearray(_RECEIVE_OCTETS))
+    def _receive(self, raw: memoryview) -> int:
+        """What the socket has. 0 at an end without close_notify, where that may be."""
         try:
             octets = self._connection.recv_into(raw)
         except BlockingIOError:
@@ -213,20 +217,54 @@ class TlsStream:
                 self._quick -= 1
                 self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
             raise WantRead from None
-        boundary = self._boundary
-        if octets:
-            if boundary is not None:
-                boundary.pass_over(raw[:octets])
-            self._layer.incoming.write(raw[:octets])
-            return True
-        if boundary is None or boundary.inside:
+        if not octets and (not self._tolerant or self._boundary.inside):
             raise Truncated("the client closed the data connection without a TLS close_notify")
-        return False
+        return octets
+
+    def _take_in(self, raw: memoryview, buffer: memoryview) -> int:
+        """Decrypt *raw* into *buffer*, record by record; how many octets there are."""
+        layer, boundary = self._layer, self._boundary
+        at, filled = 0, 0
+        while at < len(raw):
+            step = boundary.cut(raw[at:])
+            layer.incoming.write(raw[at : at + step])
+            at += step
+            if not boundary.inside and filled < len(buffer):
+                filled = self._decrypt(buffer, filled)
+                if layer.ended:
+                    break  # what comes behind its end is nothing of ours
+        return filled
+
+    def _decrypt(self, buffer: memoryview, filled: int) -> int:
+        """Decrypt what has been taken in into *buffer*, behind the *filled* octets in it; how many there are then."""
+        layer = self._layer
+        tls, incoming, room = layer.tls, layer.incoming, len(buffer)
+        try:
+            while filled < room:
+                # With a buffer it returns how many octets it has put there.
+                octets: int = tls.read(room - filled, buffer[filled:])  # type: ignore[assignment]
+                if octets == 0:
+                    layer.ended = True
+                    break
+                filled += octets
+                if not incoming.pending and not tls.pending():
+                    break
+        except ssl.SSLWantReadError:
+            pass
+        return filled
+
+    def room(self) -> int:
+        if self._unsent and not self._send():
+            raise WantWrite
+        octets = room(self._connection)
+        self._piece = min(max(octets // _PIECES, _RECORD_OCTETS), _PIECE_OCTETS)
+        return octets
 
     def write(self, data: memoryview) -> int:
         if self._unsent and not self._send():
             raise WantWrite
-        octets = self._layer.tls.write(data[:_PIECE_OCTETS])
+        octets = self._layer.tls.write(data[: self._piece])
+        self._unsent = self._layer.outgoing.read()
         self._written += octets
         if self._written != self._expected:
             self._send()
@@ -236,16 +274,15 @@ class TlsStream:
         """Send what is encrypted, as far as the socket takes it; whether it has taken all."""
         unsent = self._unsent
         try:
-            while True:
-                if not unsent:
-                    if not self._layer.outgoing.pending:
-                        break
-                    unsent = memoryview(self._layer.outgoing.read())
-                unsent = unsent[self._connection.send(unsent) :]
+            sent = self._connection.send(unsent)
+            if sent < len(unsent):
+                unsent = memoryview(unsent)[sent:]
+                while unsent:
+                    unsent = unsent[self._connection.send(unsent) :]
         except BlockingIOError:
             self._unsent = unsent
             return False
-        self._unsent = unsent
+        self._unsent = b""
         return True
 
     def send_file(self, file: int, offset: int, count: int) -> int:
@@ -255,8 +292,10 @@ class TlsStream:
         proven = self._layer.ended
         # The second time it does nothing: a close_notify is sent once.
         self._layer.forgo()
+        if self._layer.outgoing.pending:
+            self._unsent = b"".join((self._unsent, self._layer.outgoing.read()))
         try:
-            sent = self._send()
+            sent = not self._unsent or self._send()
         except OSError:
             if not proven:
                 raise

@@ -4,7 +4,8 @@ Octets move for as long as nothing blocks, without a poll; a small file costs on
 thread waits for the data socket and the control socket together, at most `stall` seconds for the data. A peer so fast
 that nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
 
-Buffers grow with the speed: a transfer that crawls keeps 32 KiB, one that runs gets 256 KiB.
+Memory is for moving, and none is kept while we wait (`buffers.py`). What was received has been written by then. What is
+sent is read only when the socket has room for it; should it take less than expected, the rest is read once more.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
+from .buffers import BUFFER_OCTETS, Buffers
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
 
-_SMALL_BUFFER = 32 * 1024
-_LARGE_BUFFER = 256 * 1024
-_FULL_BUFFERS = 4
-"""So many full small buffers in a row, and a large one is worth its memory."""
+_ENCODED_LEAST = 16 * 1024
+_DECODED_MOST = 128 * 1024
+"""What a codec is given at once: it makes new octets of them, in memory that the heap may keep for a while."""
+_FIRST_ROOM = 64 * 1024
+"""A new connection takes so much, as a rule: its stream is not asked."""
 _SENDFILE_OCTETS = 8 * 1024 * 1024
 """Most that one sendfile is asked for."""
 _LOOK_OCTETS = 64 * 1024 * 1024
@@ -46,6 +49,12 @@ class Encoder(Protocol):
     """From the octets of a file to those of the transfer. It may hold some back between chunks."""
 
     def encode(self, chunk: bytes | memoryview) -> bytes: ...
+
+    def again(self, sent: int) -> None:
+        """Only the first *sent* octets of what `encode` returned last could be used.
+
+        The same chunk comes once more, whole or in parts, and *sent* octets of it are left out.
+        """
 
     def finish(self) -> bytes:
         """What was held back."""
@@ -126,10 +135,12 @@ def run(
     watch: Watch,
     clock: Callable[[], float] = time.monotonic,
     show: Callable[[Progress], None] | None = None,
+    buffers: Buffers | None = None,
 ) -> Result:
     """Carry out *plan*. The stream is closed afterwards whatever happens: in order if complete, else by a reset.
 
-    *show* is called at the start, with what other threads may look at meanwhile.
+    *show* is called at the start, with what other threads may look at meanwhile. *buffers* are shared with other
+    transfers; by default this one has its own.
 
     A writer is neither committed nor aborted. Raises only what is a fault in the program: ValueError for a plan that
     has none or several of reader, chunks and writer.
@@ -138,7 +149,7 @@ def run(
         stream.abort()
         raise ValueError("a plan has exactly one of reader, chunks and writer")
     started = clock()
-    pump = _Pump(stream, watch, plan.stall, clock, started)
+    pump = _Pump(stream, watch, plan.stall, clock, started, buffers if buffers is not None else Buffers())
     if show is not None:
         show(pump)
     try:
@@ -163,9 +174,12 @@ def run(
 class _Pump:
     """One transfer under way. Its methods raise _Ended, StorageError, or OSError from the stream."""
 
-    __slots__ = ("_clock", "_look_at", "_look_octets", "_stall", "_stream", "_watch", "octets")
+    __slots__ = ("_buffers", "_clock", "_look_at", "_look_octets", "_stall", "_stream", "_watch", "octets")
 
-    def __init__(self, stream: Stream, watch: Watch, stall: float, clock: Callable[[], float], now: float) -> None:
+    def __init__(
+        self, stream: Stream, watch: Watch, stall: float, clock: Callable[[], float], now: float, buffers: Buffers
+    ) -> None:
+        self._buffers = buffers
         self._stream = stream
         self._watch = watch
         self._stall = stall
@@ -188,51 +202,29 @@ class _Pump:
                 sent = self._send_file(file, offset, left)
                 offset += sent
                 left -= sent
-        buffer = memoryview(bytearray(min(left, _SMALL_BUFFER)))
-        full = 0
-        while left:
-            octets = reader.read_into(buffer[:left], offset)
-            if octets == 0:
-                raise InputOutputError(detail="the file became shorter while it was sent")
-            offset += octets
-            left -= octets
-            self._send(buffer[:octets] if encoder is None else memoryview(encoder.encode(buffer[:octets])))
-            self._look()  # an encoder that skips what the client has already sends nothing for long
-            full += 1
-            if full == _FULL_BUFFERS and left > _SMALL_BUFFER:
-                buffer = memoryview(bytearray(min(left, _LARGE_BUFFER)))
+        if left:
+            self._send_copied(reader, offset, offset + left, encoder)
         if encoder is not None:
             self._send(memoryview(encoder.finish()))
 
     def send_chunks(self, chunks: Iterable[bytes], codec: Codec | None) -> None:
         encoder = _encoder(codec)
+        room = _FIRST_ROOM
         for chunk in chunks:
-            self._send(memoryview(chunk if encoder is None else encoder.encode(chunk)))
+            data = memoryview(chunk if encoder is None else encoder.encode(chunk))
+            del chunk
+            room -= len(data)
+            self._send(data)
+            del data
+            if room <= 0:
+                room = self._await_room()  # before the next one is made
         if encoder is not None:
             self._send(memoryview(encoder.finish()))
 
     def receive(self, writer: Writer, codec: Codec | None) -> None:
         decoder = _decoder(codec)
-        read_into = self._stream.read_into
-        buffer = memoryview(bytearray(_SMALL_BUFFER))
-        full = 0
-        while True:
-            try:
-                octets = read_into(buffer)
-            except WouldBlock as want:
-                self._wait(want)
-                continue
-            if octets == 0:
-                break
-            self.octets += octets
-            writer.write(buffer[:octets] if decoder is None else memoryview(decoder.decode(buffer[:octets])))
-            if octets == len(buffer):
-                full += 1
-                if full == _FULL_BUFFERS:
-                    buffer = memoryview(bytearray(_LARGE_BUFFER))
-            elif full < _FULL_BUFFERS:
-                full = 0
-            self._look()
+        while (want := self._store(writer, decoder)) is not None:
+            self._wait(want)
         if decoder is not None:
             rest = decoder.finish()
             if rest:
@@ -284,6 +276,71 @@ class _Pump:
                 self._look()
         return sent
 
+    def _send_copied(self, reader: Reader, offset: int, end: int, encoder: Encoder | None) -> None:
+        room = _FIRST_ROOM
+        while offset < end:
+            offset, want = self._send_some(reader, offset, end, encoder, room)
+            if want is not None:
+                self._wait(want)
+                room = 0
+
+    def _send_some(
+        self, reader: Reader, offset: int, end: int, encoder: Encoder | None, room: int
+    ) -> tuple[int, WouldBlock | None]:
+        """Read and send until the stream would block, or up to *end*. The offset that was reached, and what is wanted.
+
+        The stream takes *room* octets; with 0 it is asked.
+        """
+        stream, most = self._stream, _largest(encoder, room)
+        buffer = self._buffers.take()
+        data = memoryview(b"")
+        size = 0
+        try:
+            while offset < end:
+                if room <= 0:
+                    room = stream.room()
+                    most = _largest(encoder, room)
+                octets = reader.read_into(buffer[: min(end - offset, room, most)], offset)
+                if octets == 0:
+                    raise InputOutputError(detail="the file became shorter while it was sent")
+                data = buffer[:octets] if encoder is None else memoryview(encoder.encode(buffer[:octets]))
+                size = len(data)
+                while data:
+                    sent = stream.write(data)
+                    self.octets += sent
+                    data = data[sent:]
+                    self._look()
+                room -= size
+                offset += octets
+                if not size:
+                    self._look()  # an encoder that skips what the client has already sends nothing for long
+        except WouldBlock as want:
+            if data:
+                if encoder is None:
+                    offset += size - len(data)
+                else:
+                    encoder.again(size - len(data))
+            return offset, _alone(want)
+        finally:
+            self._buffers.give(buffer)
+        return offset, None
+
+    def _store(self, writer: Writer, decoder: Decoder | None) -> WouldBlock | None:
+        """Receive and write until the stream would block, and return what it wants; None at the end of the data."""
+        read_into = self._stream.read_into
+        buffer = self._buffers.take()
+        part = buffer if decoder is None else buffer[:_DECODED_MOST]
+        try:
+            while octets := read_into(part):
+                self.octets += octets
+                writer.write(part[:octets] if decoder is None else memoryview(decoder.decode(part[:octets])))
+                self._look()
+        except WouldBlock as want:
+            return _alone(want)
+        finally:
+            self._buffers.give(buffer)
+        return None
+
     def _send(self, data: memoryview) -> None:
         """Send all of *data*."""
         write = self._stream.write
@@ -296,6 +353,14 @@ class _Pump:
             self.octets += octets
             data = data[octets:]
             self._look()
+
+    def _await_room(self) -> int:
+        """Wait until the stream takes something; how many octets."""
+        while True:
+            try:
+                return self._stream.room()
+            except WouldBlock as want:
+                self._wait(want)
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -348,6 +413,18 @@ class _Pump:
         except ControlGone:
             raise _Ended(Outcome.CONTROL_LOST) from None
         raise _Ended(Outcome.ABORTED)
+
+
+def _largest(encoder: Encoder | None, room: int) -> int:
+    """Octets of a file that are sent in one piece."""
+    # What is encoded may be longer; and with little room the client is a slow one, for whom memory matters more.
+    return BUFFER_OCTETS if encoder is None else min(max(room // 2, _ENCODED_LEAST), BUFFER_OCTETS)
+
+
+def _alone(want: WouldBlock) -> WouldBlock:
+    """*want* without the frames that it came through: they hold a buffer that may be another's by now."""
+    want.__traceback__ = want.__context__ = None
+    return want
 
 
 def _encoder(codec: Codec | None) -> Encoder | None:

@@ -21,7 +21,7 @@ Chunk = bytes | memoryview
 class AsciiEncoder:
     """From the file to the wire. The first *skip* octets of the result are not given (REST)."""
 
-    __slots__ = ("_after_cr", "skip")
+    __slots__ = ("_after_cr", "_before", "skip")
 
     skip: int
     """Octets still to be left out; more than 0 at the end means that the file was shorter."""
@@ -29,10 +29,13 @@ class AsciiEncoder:
     def __init__(self, skip: int = 0) -> None:
         self.skip = skip
         self._after_cr = False
+        self._before = (skip, False)
+        """Both, as they were before the last chunk."""
 
     def encode(self, chunk: Chunk) -> bytes:
         """The octets to be sent for *chunk*, which may be none."""
         data = bytes(chunk)
+        self._before = (self.skip, self._after_cr)
         if not data:
             return data
         # The CR of this line end was sent with the chunk before.
@@ -44,6 +47,14 @@ class AsciiEncoder:
             self.skip -= skipped
             out = out[skipped:]
         return out
+
+    def again(self, sent: int) -> None:
+        """Only the first *sent* octets of what `encode` returned last could be used.
+
+        The same chunk comes once more, whole or in parts, and *sent* octets of it are left out.
+        """
+        skip, self._after_cr = self._before
+        self.skip = skip + sent
 
     def finish(self) -> bytes:
         """What is left at the end of the file: never anything, for a CR is sent at once."""

@@ -70,7 +70,7 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
         throttle = throttles.upload if account.direction is Direction.UPLOAD else throttles.download
         if throttle is not None:
             stream = ThrottledStream(stream, throttle)
-        result = run(plan, stream, context.watch, show=link.follow)
+        result = run(plan, stream, context.watch, show=link.follow, buffers=context.services.buffers)
     finally:
         session.activity = None
         session.link = None

@@ -57,7 +57,7 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
     layer = tls.data(protection.layer, session.peer[0], resumable=resumption is not Resumption.OFF)
     # Only of an upload does the client tell the end.
     tolerant = plan.writer is not None and policy.tolerates_bare_end(session.client)
-    boundary = Boundary() if tolerant else None
+    boundary = Boundary()
     try:
         secure(connection, layer, context.watch, policy.handshake_seconds, boundary)
     except DataConnectionError as error:
@@ -67,7 +67,7 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
     except Refusal:
         layer.forgo()
         raise
-    return TlsStream(connection, layer, boundary=boundary, expected=expected)
+    return TlsStream(connection, layer, boundary, tolerant=tolerant, expected=expected)
 
 
 def _by_kernel(

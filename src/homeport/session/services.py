@@ -11,6 +11,7 @@ from homeport.accounts.limits import Slowing
 from homeport.accounts.model import User
 from homeport.accounts.providers import Accounts
 from homeport.data.address import Announcement, Rules
+from homeport.data.buffers import Buffers
 from homeport.data.destination import PrivatePort
 from homeport.data.ports import PassivePorts
 from homeport.data.post import Post, Unshared
@@ -85,6 +86,8 @@ class Services:
     owners: Owners = field(default_factory=Owners)
     rates: Rates = field(default_factory=Rates)
     """How fast transfers may be."""
+    buffers: Buffers = field(default_factory=Buffers)
+    """What octets pass through."""
     post: Post = field(default_factory=Unshared)
     """How the thread of a session waits, which others may need."""
     stopping: threading.Event = field(default_factory=threading.Event)

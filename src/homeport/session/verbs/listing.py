@@ -91,11 +91,17 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
         chunk.append(line)
         octets += len(line)
         if octets >= most:
-            yield b"".join(chunk)
-            chunk.clear()
+            yield _joined(chunk)
             octets, most = 0, _CHUNK_OCTETS
     if chunk:
-        yield b"".join(chunk)
+        yield _joined(chunk)
+
+
+def _joined(chunk: list[bytes]) -> bytes:
+    """*chunk* in one, and emptied: while a slow client takes it, nothing is kept twice."""
+    text = b"".join(chunk)
+    chunk.clear()
+    return text
 
 
 def long_lines(context: Context, selection: Selection) -> Callable[[Item], str]:
