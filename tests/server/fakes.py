@@ -40,6 +40,7 @@ class Echo:
         self.connection = connection
         self.session = Session(number, peer, local, clock())
         self.busy = False
+        self.waiting = False
         self.runs = 0
         self.threads: set[str] = set()
         self.release = threading.Event()

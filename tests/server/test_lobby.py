@@ -29,6 +29,7 @@ class Guest:
     def __init__(self, deadline: float) -> None:
         self.here, self.there = socket.socketpair()
         self.deadline = deadline
+        self.waiting = False
 
     def fileno(self) -> int:
         return self.here.fileno()
@@ -307,7 +308,7 @@ def test_before_long_work_the_post_is_handed_on(house: House, way: str) -> None:
             one.here.recv(10)
             wait_for(lambda: way == "give_way" or select.select([other.here], [], [], 0)[0])
             getattr(house.post, way)()
-            assert not house.lobby.owns_current()
+            wait_for(lambda: not house.lobby.owns_current())
             release.wait(20)
         house.resumed.put(guest)
 
@@ -499,6 +500,9 @@ def test_who_waits_by_the_post_is_not_relieved_of_it(house: House) -> None:
         if guest is one:
             wait_for(lambda: not house.lobby._deputy.asleep)
             house.post.ready((), (), 0.05)  # ten looks of the deputy
+            if house.post.selector < 0:
+                # Where nobody can wait for all the others meanwhile, the post was handed on.
+                wait_for(lambda: not house.lobby.owns_current())
             looks.put(house.lobby.owns_current())
         house.lobby.park(guest)
         house.resumed.put(guest)
@@ -511,5 +515,253 @@ def test_who_waits_by_the_post_is_not_relieved_of_it(house: House) -> None:
         assert house.resumed.get(timeout=5) is one
         other.there.send(b"b")
         assert house.resumed.get(timeout=5) is other
-        # Where nobody can wait for all the others meanwhile, the post was handed on.
         assert looks.get(timeout=5) == (house.post.selector >= 0)
+
+
+@LINUX
+def test_who_waited_long_is_still_looked_after_by_the_deputy(epoll_house: House) -> None:
+    """It has fallen asleep meanwhile; what comes after the wait may hang like everything else."""
+    house = epoll_house
+    one, other = house.guest(), house.guest()
+    begun, release = threading.Event(), threading.Event()
+    here, there = socket.socketpair()
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        if guest is one:
+            assert house.post.ready((here.fileno(),), (), 20) == [here.fileno()]
+            begun.set()
+            release.wait(20)  # a disk that does not answer
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    with here, there:
+        wait_for(lambda: house.lobby._deputy.asleep)
+        one.there.send(b"a")
+        wait_for(lambda: not house.lobby._deputy.asleep)
+        wait_for(lambda: house.lobby._deputy.asleep)
+        there.send(b"x")
+        assert begun.wait(5)
+        other.there.send(b"b")
+        assert house.resumed.get(timeout=5) is other
+        release.set()
+        assert house.resumed.get(timeout=5) is one
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+class Withheld:
+    """Threads whose system has no thread to spare: what is submitted waits until it is `granted`."""
+
+    def __init__(self, threads: Threads) -> None:
+        self.threads = threads
+        self.withhold = False
+        self.works: list[Callable[[], None]] = []
+
+    def submit(self, work: Callable[[], None]) -> None:
+        if self.withhold:
+            self.works.append(work)
+        else:
+            self.threads.submit(work)
+
+    def grant(self) -> None:
+        """All of it is done, in other threads, before this returns."""
+        for work in self.works:
+            done = threading.Event()
+            self.threads.submit(lambda work=work, done=done: (work(), done.set()))  # type: ignore[misc]
+            assert done.wait(5)
+        self.works.clear()
+
+
+@pytest.fixture
+def short_house(house: House) -> tuple[House, Withheld]:
+    withheld = Withheld(house.threads)
+    settle(house)
+    house.lobby._submit = withheld.submit
+    withheld.withhold = True
+    return house, withheld
+
+
+def test_without_a_thread_to_spare_the_post_stays_where_it_is(short_house: tuple[House, Withheld]) -> None:
+    """And whoever comes for it later, when nobody does without it any more, does not take it."""
+    house, withheld = short_house
+    one, other = house.guest(), house.guest()
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        if guest is one:
+            for _ in range(5):
+                house.post.give_way()
+        house.lobby.park(guest)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    for guest in (one, other, one, other):
+        guest.there.send(b"x")
+        assert house.resumed.get(timeout=5) is guest
+    settle(house)
+    assert len(withheld.works) == 1
+    holder = house.post.holder
+    withheld.grant()
+    assert house.post.holder == holder
+    other.there.send(b"x")
+    assert house.resumed.get(timeout=5) is other
+    withheld.withhold = False
+
+
+def test_who_is_stuck_is_relieved_as_soon_as_there_is_a_thread(short_house: tuple[House, Withheld]) -> None:
+    house, withheld = short_house
+    one, other = house.guest(), house.guest()
+    release = threading.Event()
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        if guest is one:
+            release.wait(20)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    one.there.send(b"x")
+    wait_for(lambda: bool(withheld.works))
+    other.there.send(b"x")
+    withheld.withhold = False
+    for taken in withheld.works:
+        house.threads.submit(taken)
+    assert house.resumed.get(timeout=5) is other
+    release.set()
+    assert house.resumed.get(timeout=5) is one
+
+
+@pytest.mark.parametrize("fault", [MemoryError, RuntimeError])
+def test_a_thread_that_cannot_be_had_costs_nobody_the_post(house: House, fault: type[Exception]) -> None:
+    guest = house.guest()
+    settle(house)
+    submit = house.lobby._submit
+
+    def refuse(_: Callable[[], None]) -> None:
+        raise fault("no thread")
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        house.post.give_way()
+        house.lobby.park(guest)
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby._submit = refuse
+    house.lobby.park(guest)
+    for _ in range(3):
+        guest.there.send(b"x")
+        assert house.resumed.get(timeout=5) is guest
+    house.lobby._submit = submit
+
+
+@pytest.mark.parametrize("fault", [OSError, MemoryError])
+def test_a_wait_that_fails_is_logged_and_tried_again(
+    house: House, fault: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    inner, failed = house.watcher.inner, threading.Event()
+
+    class Failing:
+        def wait(self, timeout: float | None) -> list[int]:
+            house.watcher.inner = inner
+            failed.set()
+            raise fault("on purpose")
+
+    house.watcher.inner = Failing()  # type: ignore[assignment]
+    house.lobby.wake()
+    assert failed.wait(5)
+    guest = house.guest()
+    house.lobby.park(guest)
+    guest.there.send(b"x")
+    assert house.resumed.get(timeout=5) is guest
+    assert "on purpose" in caplog.text
+
+
+def test_who_exits_ends_nobody_elses_session(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    one, other = house.guest(), house.guest()
+
+    def work(guest: Guest) -> None:
+        if guest is one:
+            raise SystemExit(3)  # a subscriber of somebody's program may call sys.exit
+        house.resumed.put(guest)
+
+    house.work = work
+    house.lobby.park(one)
+    house.lobby.park(other)
+    one.there.send(b"x")
+    wait_for(lambda: "SystemExit" in caplog.text)
+    other.there.send(b"x")
+    assert house.resumed.get(timeout=5) is other
+
+
+def test_a_timer_that_hands_on_the_post_is_no_second_holder(house: House) -> None:
+    """As those of a program that embeds the server may."""
+    guest = house.guest()
+    for _ in range(20):
+        house.lobby.call(house.post.give_way)
+        settle(house)
+        house.lobby.park(guest)
+        guest.there.send(b"x")
+        assert house.resumed.get(timeout=5) is guest
+        guest.here.recv(10)
+    assert not house.post.offered
+
+
+# -- turns and time ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_who_has_more_to_do_comes_again_after_the_others(house: House, by_itself: bool) -> None:
+    """And again without any input, parked by the one who holds the post or by another thread."""
+    greedy, other = house.guest(), house.guest()
+    order: list[Guest] = []
+    done = threading.Event()
+
+    def work(guest: Guest) -> None:
+        order.append(guest)
+        if guest is greedy:
+            greedy.waiting = order.count(greedy) < 40
+            if order.count(greedy) == 10:
+                other.there.send(b"x")
+            if not greedy.waiting:
+                greedy.here.recv(10)
+                done.set()
+            elif by_itself:
+                house.lobby.park(greedy)
+            else:
+                house.threads.submit(lambda: house.lobby.park(greedy))
+
+    house.work = work
+    house.lobby.park(greedy)
+    house.lobby.park(other)
+    greedy.there.send(b"x")  # is not read until the end: who has input as well has no second turn for it
+    assert done.wait(5)
+    settle(house)
+    assert order.count(greedy) == 40
+    assert order.index(other) in (10, 11)
+
+
+def test_what_has_come_in_time_counts_although_nobody_looked(house: House) -> None:
+    """The process was stopped for an hour (SIGSTOP, a debugger, a frozen machine), and the clock went on."""
+    talkative, silent = house.guest(10), house.guest(10)
+    house.lobby.park(talkative)
+    house.lobby.park(silent)
+
+    def freeze() -> None:
+        talkative.there.send(b"NOOP\r\n")
+        house.time.now += 3600
+
+    house.lobby.call(freeze)
+    house.pass_time(0)
+    assert house.expired.get(timeout=5) is silent
+    assert house.resumed.get(timeout=5) is talkative
+    settle(house)
+    assert house.expired.empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 import time
@@ -138,3 +139,20 @@ def test_arming_and_waking_from_another_thread(watcher: Readiness, pair: tuple[s
     watcher.wake()
     assert watcher.wait(5) == []
     assert time.monotonic() - begin < 2
+
+
+def test_what_was_closed_while_it_was_armed_ends_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As select has it, which is what Windows waits by: it fails for all as long as one of them is closed."""
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    watcher = SelectorReadiness()
+    here, there = socket.socketpair()
+    gone, other = socket.socketpair()
+    with here, there, other:
+        watcher.arm(gone.fileno())
+        watcher.arm(here.fileno())
+        assert watcher.wait(0.0) == []
+        gone.close()
+        assert watcher.wait(0.0) == []
+        there.send(b"x")
+        assert watcher.wait(5) == [here.fileno()]
+    watcher.close()

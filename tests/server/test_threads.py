@@ -163,3 +163,19 @@ def test_handing_over_is_safe_while_threads_leave() -> None:
     for _ in range(800):
         assert done.acquire(timeout=5)
     assert pool.stop(5)
+
+
+def test_memory_that_is_short_is_a_thread_that_is_refused(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for(lambda: threads.idle == 1)
+    begun, release, second = threading.Event(), threading.Event(), threading.Event()
+    threads.submit(lambda: (begun.set(), release.wait(5)))  # type: ignore[arg-type, return-value]
+    assert begun.wait(5)
+
+    def refuse(_: threading.Thread) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    threads.submit(second.set)
+    assert threads.size == 1
+    release.set()
+    assert second.wait(5)

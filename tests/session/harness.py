@@ -261,7 +261,7 @@ class _Talk:
     def _run(self) -> None:
         conversation = self._conversation
         while conversation.run():
-            while True:
+            while not conversation.waiting:
                 found = select.select([conversation.fileno(), self._woken.fileno()], [], [])[0]
                 if self._woken.fileno() in found:
                     self._woken.recv(4096)

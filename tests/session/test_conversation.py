@@ -134,3 +134,87 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.001)
+
+
+# -- turns, and ends from outside --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talk(harness: Harness) -> Iterator[tuple[Conversation, socket.socket]]:
+    """A conversation that nobody runs, greeted, and its client."""
+    with socket.create_server((HOST, 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), timeout=10)
+        connection, peer = listener.accept()
+    with client:
+        one = Conversation(connection, 1, peer[:2], connection.getsockname()[:2], harness.services)
+        assert one.run()
+        assert client.recv(100).startswith(b"220")
+        yield one, client
+        if one.fileno() >= 0:
+            one.end(CloseReason.SHUTDOWN)
+            while one.run():
+                pass
+
+
+def lines(client: socket.socket, most: int) -> int:
+    """How many replies are there; *most* come in the end."""
+    client.settimeout(0.05)
+    octets = b""
+    try:
+        while octets.count(b"\n") < most:
+            octets += client.recv(65536)
+    except TimeoutError:
+        pass
+    return octets.count(b"\n")
+
+
+def test_commands_that_were_sent_ahead_are_carried_out_some_in_a_turn(
+    talk: tuple[Conversation, socket.socket],
+) -> None:
+    """Or one client with ten thousand of them would have the thread for itself. Meanwhile nothing more is read."""
+    one, client = talk
+    client.sendall(b"NOOP\r\n" * 100)
+    wait_until(lambda: bool(select.select([one.fileno()], [], [], 0)[0]))
+    assert one.run()
+    assert one.waiting
+    answered = lines(client, 17)
+    assert 1 <= answered <= 16
+    client.sendall(b"NOOP\r\n" * 1000)
+    turns = 1
+    while one.waiting:
+        assert one.run()
+        turns += 1
+    assert lines(client, 1100 - answered) == 100 - answered
+    assert turns > 5
+    wait_until(lambda: bool(select.select([one.fileno()], [], [], 0)[0]))
+    while select.select([one.fileno()], [], [], 0)[0] or one.waiting:
+        assert one.run()
+    assert lines(client, 1000) == 1000
+
+
+@pytest.mark.parametrize("reason", list(CloseReason))
+def test_whatever_ends_it_from_outside_it_says_goodbye_and_closes(
+    talk: tuple[Conversation, socket.socket], reason: CloseReason
+) -> None:
+    """Also what only the server itself does: when the system has no memory to watch one connection more."""
+    one, client = talk
+    one.end(reason)
+    assert not one.run()
+    assert client.recv(1000).startswith(b"421 ")
+    assert client.recv(1000) == b""
+    assert one.fileno() == -1
+
+
+def test_who_is_ended_hears_nothing_more_of_what_was_sent_ahead(talk: tuple[Conversation, socket.socket]) -> None:
+    one, client = talk
+    client.sendall(b"NOOP\r\n" * 100)
+    wait_until(lambda: bool(select.select([one.fileno()], [], [], 0)[0]))
+    assert one.run()
+    assert one.waiting
+    one.end(CloseReason.KICKED)
+    assert not one.run()
+    replies = b""
+    while octets := client.recv(65536):
+        replies += octets
+    assert replies.count(b"200 ") <= 16
+    assert replies.splitlines()[-1].startswith(b"421 ")

@@ -7,9 +7,12 @@ next look has lost the post. While nothing happens the deputy sleeps, and is wok
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
+
+_log = logging.getLogger("homeport.server")
 
 LOOK = 0.005
 """Seconds between two looks: for so long, at most twice, a slow disk holds up the other sessions."""
@@ -71,7 +74,10 @@ class Deputy:
                 self._gate.acquire(timeout=self._look)
             work = self._lobby.work
             if work and work == seen:
-                self._relieve(work)
+                try:
+                    self._relieve(work)
+                except Exception:  # noqa: BLE001 - the next look may find it better
+                    _log.exception("who holds the post could not be relieved")
             quiet = 0 if work or work != seen else quiet + 1
             seen = work
 

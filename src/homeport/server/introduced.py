@@ -100,6 +100,10 @@ class Introduced:
     def deadline(self) -> float:
         return self._waiting.opened + self._proxies.seconds if self._talk is None else self._talk.deadline
 
+    @property
+    def waiting(self) -> bool:
+        return self._talk is not None and self._talk.waiting
+
     def fileno(self) -> int:
         return self._connection.fileno() if self._talk is None else self._talk.fileno()
 

@@ -6,6 +6,10 @@ command out itself; when its deadline passes, it is told so. Which thread that i
 for something else hands the post on to a thread of the pool, and the deputy relieves one that takes too long. If that
 happens again and again, as with a disk that is slow for everything, each command gets a thread of its own for a while.
 
+Nobody has the thread for himself. A session that has more to do than a turn takes says so (`Guest.waiting`) and comes
+again after all the others. What is late because the whole process stood still is no client's fault: what has come in is
+looked at before a deadline is.
+
 A session that is not parked may still have input, which whoever works for it reads. So its descriptor stays in the
 selector all the time, and is taken out only when it makes noise while nobody here may listen to it.
 
@@ -43,6 +47,8 @@ _SOONER = 0.5
 """A deadline that is this much earlier than its bucket moves at once."""
 _SLOW_AT_ONCE, _SLOW_WITHIN, _SLOW_SECONDS = 4, 1.0, 5.0
 """So many pieces of work that took too long, within so many seconds: for how many seconds each then has a thread."""
+_PAUSE = 0.1
+"""Before the next try, where the waiting itself has failed."""
 
 
 class Guest(Protocol):
@@ -53,6 +59,10 @@ class Guest(Protocol):
     @property
     def deadline(self) -> float:
         """When it expires, on the lobby's clock, if it says nothing until then."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has more to do at once, without any new input, as soon as the others had their turn."""
 
 
 G = TypeVar("G", bound=Guest)
@@ -104,6 +114,8 @@ class Lobby(Generic[G]):
         self._numbers = itertools.count(1)
         self._alarm = _NEVER  # when something is due
         self._batch: deque[int | Callable[[], None]] = deque()  # what the holder of the post has still to do
+        self._again: list[int] = []  # who is to have another turn
+        self._summoned = True  # a thread has been asked to take the post, and has not come yet
         self._slow: deque[float] = deque(maxlen=_SLOW_AT_ONCE)
         self._slow_until = 0.0
         self._open = True
@@ -112,8 +124,8 @@ class Lobby(Generic[G]):
         self._over = threading.Event()
         self._post = post = post if post is not None else SharedPost()
         self._lock = post.lock
-        post.open(self._readiness.fileno(), self._hand_on, lambda: bool(self._batch), self._seconds_left)
         self._deputy = Deputy(post, self._relieve) if look is None else Deputy(post, self._relieve, look=look)
+        post.open(self._readiness.fileno(), self._hand_on, self._is_wanted, self._seconds_left, self._deputy)
 
     def __len__(self) -> int:
         """How many guests are parked."""
@@ -123,8 +135,12 @@ class Lobby(Generic[G]):
     def start(self) -> None:
         """Have the lobby served from now on. Raises RuntimeError if the system refuses a thread."""
         self._deputy.start()
-        self._started = True
-        self._submit(self._live)
+        self._post.offered = self._started = True
+        try:
+            self._submit(self._live)
+        except BaseException:
+            self._started = False
+            raise
 
     # -- guests ------------------------------------------------------------------------------------------
 
@@ -159,6 +175,9 @@ class Lobby(Generic[G]):
                     raise
                 place.armed = True
             place.parked = True
+            if guest.waiting:
+                self._again.append(descriptor)
+                self._wake()
         return True
 
     def leave(self, guest: G, descriptor: int) -> None:
@@ -266,60 +285,100 @@ class Lobby(Generic[G]):
         self._deputy.join(timeout)
         return ended
 
+    def _is_wanted(self) -> bool:
+        return bool(self._batch or self._again)
+
     def _hand_on(self) -> None:
         """In the thread that holds the post: let another one hold it."""
         with self._lock:
             if self._post.holder != get_ident():  # the deputy was quicker
                 return
-            self._post.holder = NOBODY
+            self._post.offered = True
             self._post.work = 0
-        try:
-            self._submit(self._live)
-        except RuntimeError:  # there are no threads any more: the server has been stopped
-            self._post.holder = get_ident()
+            if self._summoned:
+                return
+            self._summoned = True
+        self._summon()
 
     def _relieve(self, work: int) -> None:
         """Take the post from the thread that is still at *work*. In the deputy's thread."""
         with self._lock:
-            if self._post.work != work:
+            if self._post.work != work or self._post.offered:
                 return
-            self._post.holder = NOBODY
-            self._post.work = 0
+            self._post.offered = True
             now = time.monotonic()
             self._slow.append(now)
             if len(self._slow) == _SLOW_AT_ONCE and now - self._slow[0] < _SLOW_WITHIN:
                 self._slow_until = now + _SLOW_SECONDS
+            if self._summoned:
+                return
+            self._summoned = True
+        self._summon()
+
+    def _summon(self) -> None:
+        """Ask a thread to take the post, which has been offered."""
         try:
             self._submit(self._live)
-        except RuntimeError:
-            _log.debug("no thread is left to hold the post")
+        except (RuntimeError, MemoryError) as error:
+            # Stopped, or nothing is left to make one of: who holds it goes on when it is through with its own.
+            _log.debug("no thread can take the post: %s", error)
+            with self._lock:
+                self._summoned = False
 
     def _live(self) -> None:
-        """Hold the post."""
+        """Take the post, if it is to be had, and hold it."""
         with self._lock:
-            if self._over.is_set():
-                return
+            self._summoned = False
+            if self._over.is_set() or not self._post.offered:
+                return  # who had offered it is through, and has it still
+            self._post.offered = False
             self._post.holder = get_ident()
-        batch = self._batch
+            self._post.work = 0
         while self._running:
-            if not batch:
-                now = self._clock()
-                alarm = self._alarm
-                if now >= alarm:
-                    self._overdue(now)
-                    continue
-                batch.extend(self._readiness.wait(None if alarm == _NEVER else alarm - now))
-            while batch:
-                item = batch.popleft()
-                if isinstance(item, int):
-                    self._arrived(item)
-                else:
-                    item()
-                if self._post.holder != get_ident():
+            try:
+                if not self._turn():
+                    return
+            except Exception:  # noqa: BLE001 - nobody else would wait for the sessions any more
+                _log.exception("the lobby cannot wait for its guests")
+                time.sleep(_PAUSE)
+                if not self._post.end():
                     return
         self._overdue(self._clock())  # what was to be called before the stop is called
         with self._lock:
             self._close()
+
+    def _turn(self) -> bool:
+        """Wait once, and do what is to be done then. Whether this thread still holds the post."""
+        batch, post = self._batch, self._post
+        due = False
+        if not batch:
+            now, alarm = self._clock(), self._alarm
+            due = now >= alarm
+            batch.extend(self._readiness.wait(0.0 if due or self._again else None if alarm == _NEVER else alarm - now))
+            if self._again:
+                self._take_again()
+        while batch:
+            item = batch.popleft()
+            if isinstance(item, int):
+                self._arrived(item)
+            else:
+                item()
+            if post.offered:
+                post.end()
+            if post.holder != get_ident():
+                return False
+        if due:
+            self._overdue(now)
+            if post.offered:
+                post.end()
+        return post.holder == get_ident()
+
+    def _take_again(self) -> None:
+        """Put those who are to have another turn behind those who have input, but nobody twice."""
+        with self._lock:
+            again, self._again = self._again, []
+        present = set(self._batch)
+        self._batch.extend(descriptor for descriptor in again if descriptor not in present)
 
     def _close(self) -> None:
         """Under the lock."""
@@ -376,15 +435,11 @@ class Lobby(Generic[G]):
             except RuntimeError:
                 pass  # the server has been stopped, and has no other thread
         self._post.begin()
-        if self._deputy.asleep:
-            self._deputy.wake()
         try:
             to(guest)
-        except Exception:  # noqa: BLE001 - the thread serves all the others too
+        except BaseException:  # noqa: BLE001 - the thread serves all the others too
             _log.exception("what a session wanted could not be carried out")
-        with self._lock:  # the deputy has relieved this thread before, or does not any more
-            if self._post.holder == get_ident():
-                self._post.work = 0
+        self._post.end()
 
     def _is_slow(self) -> bool:
         if time.monotonic() < self._slow_until:
@@ -396,5 +451,5 @@ class Lobby(Generic[G]):
     def _do(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception:  # noqa: BLE001 - the thread serves all the others too
+        except BaseException:  # noqa: BLE001 - the thread serves all the others too
             _log.exception("the lobby's %r failed", action)

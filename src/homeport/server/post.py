@@ -10,7 +10,10 @@ others need it. Three things see to that:
 * Work that takes long by nature (a password hash, a handshake while others wait) calls `give_way` or `make_way` before.
 * What takes long by surprise (a disk that hangs) is seen by the deputy (`deputy.py`), who relieves the holder.
 
-A thread that was relieved finishes what it does as any other thread would, and then goes to the pool.
+Handing on is an offer: the post is another's when that one has come and taken it, and not before. Where the system has
+no thread to spare, who offers it keeps it, and serves the others when it is through with its own; so there is always
+somebody who holds it. A thread that was relieved finishes what it does as any other thread would, and then goes to the
+pool.
 """
 
 from __future__ import annotations
@@ -23,22 +26,29 @@ from threading import get_ident
 
 from homeport.data.readiness import ready
 
+from .deputy import Deputy
+
 NOBODY = 0
 
 
 class SharedPost:
     """A `data.post.Post` that the lobby fills. Until it does, nobody holds it, and nothing is shared."""
 
-    __slots__ = ("_hand_on", "_numbers", "_seconds_left", "_wanted", "holder", "lock", "selector", "work")
+    __slots__ = (
+        "_deputy", "_hand_on", "_numbers", "_seconds_left", "_wanted", "holder", "lock", "offered", "selector", "work",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        """Is held, and the holder checked, by who changes `holder` or `work`."""
+        """Is held, and the holder checked, by who changes `holder`, `work` or `offered`."""
         self.holder = NOBODY
         """The identity of the thread (`threading.get_ident`)."""
         self.work = 0
         """The number of the piece of work that it does; 0 while it does none, or waits as it should."""
+        self.offered = False
+        """Whether the holder does without it, or is to: the next thread that comes takes it."""
         self._numbers = itertools.count(1)
+        self._deputy: Deputy | None = None
         self.selector = -1
         """A descriptor that is readable while a session or a listening socket has input; -1: there is none."""
         self._hand_on: Callable[[], None] = _nothing
@@ -46,9 +56,15 @@ class SharedPost:
         self._seconds_left: Callable[[], float] = _forever
 
     def open(
-        self, selector: int, hand_on: Callable[[], None], wanted: Callable[[], bool], seconds_left: Callable[[], float]
+        self,
+        selector: int,
+        hand_on: Callable[[], None],
+        wanted: Callable[[], bool],
+        seconds_left: Callable[[], float],
+        deputy: Deputy,
     ) -> None:
         """*wanted*: whether something waits for the holder already; *seconds_left*: until something is due."""
+        self._deputy = deputy
         self.selector = selector
         self._hand_on = hand_on
         self._wanted = wanted
@@ -57,6 +73,18 @@ class SharedPost:
     def begin(self) -> None:
         """The holder begins, or goes on with, a piece of work."""
         self.work = next(self._numbers)
+        deputy = self._deputy
+        if deputy is not None and deputy.asleep:
+            deputy.wake()
+
+    def end(self) -> bool:
+        """The piece of work is done. Whether this thread holds the post still: what it has offered it keeps then."""
+        with self.lock:
+            if self.holder != get_ident():
+                return False
+            self.work = 0
+            self.offered = False
+        return True
 
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
         if self.holder != get_ident() or not self._waits():
@@ -74,9 +102,9 @@ class SharedPost:
         return ready(reading, writing, until - time.monotonic())
 
     def _waits(self) -> bool:
-        """The holder is about to wait, which is no reason to relieve it; False: it has been relieved just now."""
+        """The holder is about to wait, which is no reason to relieve it; False: it is being relieved just now."""
         with self.lock:
-            if self.holder != get_ident():
+            if self.holder != get_ident() or self.offered:
                 return False
             self.work = 0
         return True

@@ -163,7 +163,13 @@ class SelectorReadiness:
     def wait(self, timeout: float | None) -> list[int]:
         self._take_notes()
         ready = []
-        for key, _ in self._selector.select(timeout):
+        try:
+            found = self._selector.select(timeout)
+        except OSError:  # what select and poll think of a descriptor that was closed while it was armed
+            if not self._drop_closed():
+                raise
+            return []
+        for key, _ in found:
             if key.fileobj is self._waker:
                 self._waker.clear()
                 continue
@@ -180,6 +186,13 @@ class SelectorReadiness:
         self._selector.close()
         self._waker.close()
 
+    def _drop_closed(self) -> bool:
+        """Forget what was closed while it was armed; whether there was such a thing."""
+        closed = [descriptor for descriptor in self._armed if not _is_open(descriptor)]
+        for descriptor in closed:
+            self.disarm(descriptor)
+        return bool(closed)
+
     def _take_notes(self) -> None:
         with self._lock:
             notes, self._notes = self._notes, []
@@ -192,6 +205,14 @@ class SelectorReadiness:
             except (OSError, ValueError):
                 continue  # closed before its note was read
             self._armed.add(descriptor)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        select.select((descriptor,), (), (), 0.0)
+    except OSError:
+        return False
+    return True
 
 
 def best() -> Readiness:

@@ -40,6 +40,9 @@ class Talk(Protocol):
     @property
     def deadline(self) -> float: ...
 
+    @property
+    def waiting(self) -> bool: ...
+
     def fileno(self) -> int: ...
 
     def run(self) -> bool: ...
@@ -134,18 +137,18 @@ class Sessions:
                     continue
                 # The lobby is closed: the server stops. It hears so in its next round.
                 talk.end(CloseReason.SHUTDOWN)
-        except Exception as error:  # noqa: BLE001 - is published with its trace
+        except BaseException as error:  # noqa: BLE001 - is published with its trace; who calls sys.exit ends only this
             self._failed(talk, error)
         self._leave(talk)
 
     def _end_expired(self, talk: Talk) -> None:
         try:
             talk.expire()
-        except Exception as error:  # noqa: BLE001 - is published with its trace
+        except BaseException as error:  # noqa: BLE001 - as above
             self._failed(talk, error)
         self._leave(talk)
 
-    def _failed(self, talk: Talk, error: Exception) -> None:
+    def _failed(self, talk: Talk, error: BaseException) -> None:
         """A conversation closes itself even then; what happened must not be lost."""
         identity = secrets.token_hex(4)
         _log.error("session %d failed (%s)", talk.session.number, identity, exc_info=error)

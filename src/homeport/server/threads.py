@@ -92,7 +92,7 @@ class Threads:
                 return
         try:
             self._grow(work)
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             self._wait_for_a_thread(work)
 
     def stop(self, timeout: float) -> bool:
@@ -123,7 +123,7 @@ class Threads:
             self._workers.add(worker)
         try:
             worker.thread.start()
-        except RuntimeError:
+        except BaseException:
             with self._lock:
                 self._workers.discard(worker)
             raise

@@ -171,6 +171,11 @@ class Control:
         return self._framer.next_line()
 
     @property
+    def waiting(self) -> bool:
+        """Whether `next_line` has one."""
+        return bool(self._queue) or self._framer.waiting
+
+    @property
     def queued(self) -> bool:
         """Whether lines wait for their turn."""
         return bool(self._queue)

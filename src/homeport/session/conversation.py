@@ -2,7 +2,8 @@
 
 `run` carries out what has come in. Between two commands there is no stack to keep: `run` returns True, and the caller
 parks the conversation until more comes or its deadline passes (DESIGN: idle sessions cost no thread). Wherever it has
-to wait in between, it waits by the post of its services, which serves the other sessions meanwhile.
+to wait in between, it waits by the post of its services, which serves the other sessions meanwhile. Of thousands of
+commands that a client sends ahead some are carried out in a turn, and the next when the others had theirs (`waiting`).
 
 During a transfer the thread is inside the data side, which looks at the control connection through `attend`.
 ABOR ends the transfer and is then answered itself, so the client reads 426 and 226 (RFC 959 §4.1.3); STAT and NOOP are
@@ -43,6 +44,8 @@ _NOT_FTP = frozenset({
 """First words of other protocols. A browser can be made to post FTP commands in the body of a request (D-29)."""
 
 _TOO_LONG = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
+_TURN = 16
+"""Most commands that are carried out in a turn, of those that one client has sent ahead."""
 _NOOP = Reply(Code.OK, "Still transferring")
 
 
@@ -61,6 +64,7 @@ class Conversation:
         "_services",
         "busy",
         "session",
+        "waiting",
     )
 
     def __init__(
@@ -85,6 +89,8 @@ class Conversation:
         self._deaf = False
         self.busy = False
         """Whether a command is being carried out."""
+        self.waiting = False
+        """Whether commands were left for the next turn, so that `run` is to be called again without any input."""
 
     def fileno(self) -> int:
         """The control connection's descriptor; -1 once nothing more can come.
@@ -118,15 +124,16 @@ class Conversation:
     def run(self) -> bool:
         """Read once, and carry out what has come. True: park me until more comes; False: it is over and closed.
 
-        The first time the greeting is said, and nothing is read.
+        The first time the greeting is said, and nothing is read; nor is it while commands are `waiting`.
         """
         control = self._control
         try:
             open_ = True
-            if self._greeted:
+            if self._greeted and not self.waiting:
                 control.peek()
             else:
-                open_ = self._open()
+                open_ = self._go_on() if self.waiting else self._open()
+            turn = _TURN
             while open_:
                 line = control.next_line()
                 if line is None:
@@ -144,15 +151,26 @@ class Conversation:
                     # What was being carried out when the stop began is answered; nothing more is begun.
                     self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
                     break
+                turn -= 1
+                if turn <= 0 and control.waiting:
+                    self.waiting = True
+                    return True
         except ControlLost:
             self._context.closing = self._context.closing or self._reason or CloseReason.CLIENT
             if self._reason is not None:
-                self._say_goodbye(self._reason, _FAREWELLS[self._reason])
+                self._say_goodbye(self._reason, _FAREWELLS.get(self._reason, "The session was ended"))
         except BaseException:
             self._close(CloseReason.LOST)
             raise
         self._close(self._context.closing or CloseReason.CLIENT)
         return False
+
+    def _go_on(self) -> bool:
+        """With the commands that were left, unless somebody has ended the session meanwhile."""
+        self.waiting = False
+        if self._reason is not None:
+            raise ControlLost("the session was ended")
+        return True
 
     def expire(self) -> None:
         """Let go a parked client whose deadline has passed: 421, then close (RFC 1123 §4.1.3.2)."""
