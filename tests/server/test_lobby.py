@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -571,9 +572,14 @@ class Withheld:
         """All of it is done, in other threads, before this returns."""
         for work in self.works:
             done = threading.Event()
-            self.threads.submit(lambda work=work, done=done: (work(), done.set()))  # type: ignore[misc]
+            self.threads.submit(partial(_do_and_tell, work, done))
             assert done.wait(5)
         self.works.clear()
+
+
+def _do_and_tell(work: Callable[[], None], done: threading.Event) -> None:
+    work()
+    done.set()
 
 
 @pytest.fixture
@@ -639,10 +645,13 @@ def test_who_is_stuck_is_relieved_as_soon_as_there_is_a_thread(short_house: tupl
     assert house.resumed.get(timeout=5) is one
 
 
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("fault", [MemoryError, RuntimeError])
-def test_a_thread_that_cannot_be_had_costs_nobody_the_post(house: House, fault: type[Exception]) -> None:
+def test_a_thread_that_cannot_be_had_costs_nobody_the_post(house: House, fault: type[Exception], slow: bool) -> None:
+    """*slow*: nor anything else, where each command is to have a thread."""
     guest = house.guest()
     settle(house)
+    house.lobby._slow_until = float("inf") if slow else 0.0
     submit = house.lobby._submit
 
     def refuse(_: Callable[[], None]) -> None:
@@ -718,6 +727,10 @@ def test_a_timer_that_hands_on_the_post_is_no_second_holder(house: House) -> Non
 # -- turns and time ----------------------------------------------------------------------------------------------------
 
 
+def _park(house: House, guest: Guest) -> None:
+    assert house.lobby.park(guest)
+
+
 @pytest.mark.parametrize("by_itself", [True, False])
 def test_who_has_more_to_do_comes_again_after_the_others(house: House, by_itself: bool) -> None:
     """And again without any input, parked by the one who holds the post or by another thread."""
@@ -737,7 +750,7 @@ def test_who_has_more_to_do_comes_again_after_the_others(house: House, by_itself
             elif by_itself:
                 house.lobby.park(greedy)
             else:
-                house.threads.submit(lambda: house.lobby.park(greedy))
+                house.threads.submit(partial(_park, house, greedy))
 
     house.work = work
     house.lobby.park(greedy)

@@ -168,7 +168,12 @@ def test_handing_over_is_safe_while_threads_leave() -> None:
 def test_memory_that_is_short_is_a_thread_that_is_refused(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     wait_for(lambda: threads.idle == 1)
     begun, release, second = threading.Event(), threading.Event(), threading.Event()
-    threads.submit(lambda: (begun.set(), release.wait(5)))  # type: ignore[arg-type, return-value]
+
+    def long_work() -> None:
+        begun.set()
+        release.wait(5)
+
+    threads.submit(long_work)
     assert begun.wait(5)
 
     def refuse(_: threading.Thread) -> None:

@@ -432,8 +432,8 @@ class Lobby(Generic[G]):
             try:
                 self._submit(partial(to, guest))
                 return
-            except RuntimeError:
-                pass  # the server has been stopped, and has no other thread
+            except (RuntimeError, MemoryError):
+                pass  # the server has been stopped, or nothing is left: then in this one
         self._post.begin()
         try:
             to(guest)
