@@ -8,8 +8,9 @@ and ends. What a read brings is decrypted at once and whole, so a descriptor tha
 there: a session can be parked, and a transfer can wait for it, as without TLS. Telnet is inside of TLS, and nothing
 relies on urgent data there (RFC 4217 §14).
 
-Nothing here blocks. What has come in is read in one call (`peek`), and the lobby tells when there is something. The few
-waits that there are, for a handshake or a client that reads slowly, are the post's (`data.post`).
+Nothing here blocks. What has come in is read in one call (`peek`), and the lobby tells when there is something: who is
+slow with a handshake is waited for like who is slow with a command, and costs no thread. The only wait that there is,
+for a client that reads slowly, is the post's (`data.post`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 
 from homeport.data.post import Post
-from homeport.net.layer import HandshakeError, Layer, Parting
+from homeport.net.layer import Layer, Parting
 from homeport.protocol.reply import Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
@@ -47,7 +49,7 @@ class Control:
     """One control connection. `lost` is set once the client has closed it or it broke."""
 
     __slots__ = (
-        "_connection", "_framer", "_inbound", "_layer", "_post", "_queue", "_queue_octets", "_send_seconds",
+        "_connection", "_framer", "_inbound", "_layer", "_post", "_queue", "_queue_octets", "_secured", "_send_seconds",
         "descriptor", "held", "lost",
     )  # fmt: skip
 
@@ -64,6 +66,8 @@ class Control:
         self._layer: Layer | None = None
         # What comes in goes through this; None is clear text.
         self._inbound: Layer | Parting | None = None
+        # What is to be called at the end of the handshake that is under way.
+        self._secured: Callable[[], None] | None = None
         self.lost = False
         self.descriptor = connection.fileno()
         """Of the connection; -1 once it is closed."""
@@ -147,7 +151,10 @@ class Control:
             self._send(answers)
 
     def peek(self) -> bool:
-        """Take in, without waiting, what has come; whether there was anything. Raises ControlLost."""
+        """Take in, without waiting, what has come; whether there was anything. Raises ControlLost.
+
+        In a handshake also HandshakeError; an alert, if there is one, was sent then.
+        """
         octets = self._read()
         if octets is None:
             return False
@@ -205,40 +212,39 @@ class Control:
 
     # -- protection ---------------------------------------------------------------------------------------
 
-    def protect(self, layer: Layer, seconds: float) -> None:
-        """Begin TLS with the client: from now on everything goes through *layer*.
+    @property
+    def handshaking(self) -> bool:
+        """Whether a handshake is under way."""
+        return self._secured is not None
 
-        What had been said in clear and not been carried out is forgotten, and never will be (RFC 4217 §4.2). Raises
-        HandshakeError, also when the handshake is not complete after *seconds*; an alert, if there is one, was sent.
+    def protect(self, layer: Layer, secured: Callable[[], None]) -> None:
+        """Begin TLS with the client: from now on everything goes through *layer*, the handshake first.
+
+        What had been said in clear and not been carried out is forgotten, and never will be (RFC 4217 §4.2). `peek`
+        goes on with the handshake, and calls *secured* at its end, before anything that came along is taken in.
         """
         self._framer.clear()
         self._queue = None
         self._queue_octets = 0
-        self._inbound = None
-        deadline = time.monotonic() + seconds
+        self._inbound = layer
+        self._secured = secured
+
+    def _shake_hands(self, layer: Layer, octets: bytes, secured: Callable[[], None]) -> bytes:
+        """Go on with the handshake. What came along with its end: a command, as a rule, or nothing."""
+        self._post.make_way()
         complete = False
-        while not complete:
-            octets = self._read()
-            if octets is None:
-                # A client that sends octet by octet has no more time than any other.
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._post.ready((self.descriptor,), (), left):
-                    raise HandshakeError(f"it was not complete after {seconds:g} seconds")
-                continue
-            if not octets:
-                self.lost = True
-                raise ControlLost("the client closed the control connection in the TLS handshake")
-            self._post.make_way()
-            try:
-                complete = layer.handshake(octets)
-            finally:
-                self._send(layer.outgoing.read())
-            if not complete and time.monotonic() >= deadline:
-                raise HandshakeError(f"it was not complete after {seconds:g} seconds")
-        self._layer = self._inbound = layer
-        if layer.incoming.pending:
-            # A command came along with the end of the handshake.
-            self._framer.feed(self._decrypted(b""))
+        try:
+            complete = layer.handshake(octets)
+        finally:
+            flight = layer.outgoing.read()
+            if flight:
+                self._send(flight)
+        if not complete:
+            return b""
+        self._layer = layer
+        self._secured = None
+        secured()
+        return self._decrypted(b"") if layer.incoming.pending else b""
 
     def unprotect(self) -> None:
         """End TLS and go on in clear: our close_notify is sent; the client's may come or not (RFC 4217 §5, §13)."""
@@ -252,6 +258,8 @@ class Control:
         inbound = self._inbound
         if inbound is None:
             return octets
+        if self._secured is not None and isinstance(inbound, Layer):
+            return self._shake_hands(inbound, octets, self._secured)
         try:
             said = inbound.decrypt(octets)
         except OSError as error:

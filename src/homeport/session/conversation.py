@@ -14,6 +14,7 @@ waits too, but for ABOR: replies come in the order of their commands (RFC 959 §
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 from homeport.data.watch import ControlGone
 from homeport.events.types import (
@@ -24,7 +25,7 @@ from homeport.events.types import (
     SessionOpened,
     SessionProtected,
 )
-from homeport.net.layer import HandshakeError, NoCertificate, NotTls
+from homeport.net.layer import HandshakeError, Layer, NoCertificate, NotTls
 from homeport.protocol.command import Command
 from homeport.protocol.grammar import GRAMMAR
 from homeport.protocol.reply import Code, Reply
@@ -142,7 +143,7 @@ class Conversation:
                     if self._services.clock.monotonic() < self._due:
                         return True
                     # What is no command, and there may be much of it, wins no time.
-                    self._say_goodbye(*self._overdue())
+                    self._let_go()
                     break
                 self._answer(line)
                 if self._context.closing is not None:
@@ -159,6 +160,8 @@ class Conversation:
             self._context.closing = self._context.closing or self._reason or CloseReason.CLIENT
             if self._reason is not None:
                 self._say_goodbye(self._reason, _FAREWELLS.get(self._reason, "The session was ended"))
+        except HandshakeError as error:
+            self._handshake_failed(error)
         except BaseException:
             self._close(CloseReason.LOST)
             raise
@@ -175,7 +178,7 @@ class Conversation:
     def expire(self) -> None:
         """Let go a parked client whose deadline has passed: 421, then close (RFC 1123 §4.1.3.2)."""
         try:
-            self._say_goodbye(*self._overdue())
+            self._let_go()
         finally:
             self._close(self._context.closing or CloseReason.IDLE)
 
@@ -194,13 +197,16 @@ class Conversation:
             try:
                 switch = Switch(tls.control(session.peer[0], None), private=True)
             except NoCertificate as error:
-                self._handshake_failed(str(error))
+                self._handshake_failed(HandshakeError(str(error)))
                 return False
-            if not self._begin_tls(switch):
-                return False
+            self._begin_tls(switch, greets=True)
+        else:
+            self._greet()
+        return True
+
+    def _greet(self) -> None:
         first, *rest = self._services.policy.banner.split("\n")
         self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
-        return True
 
     def _answer(self, line: bytes | LineTooLong) -> None:
         control = self._control
@@ -251,28 +257,23 @@ class Conversation:
         else:
             self._begin_tls(switch)
 
-    def _begin_tls(self, switch: Switch) -> bool:
-        """The handshake. Where it fails (False) the session is over (RFC 4217 §10.1)."""
+    def _begin_tls(self, switch: Switch, *, greets: bool = False) -> None:
+        """The handshake begins, for which there is only so much time. *greets*: nothing was said to the client yet."""
+        layer, services = switch.layer, self._services
+        if layer is not None:
+            self._due = services.clock.monotonic() + services.policy.tls.handshake_seconds
+            self._control.protect(layer, partial(self._secured, layer, private=switch.private, greets=greets))
+
+    def _secured(self, layer: Layer, *, private: bool, greets: bool) -> None:
+        """The handshake is complete."""
         session, services = self.session, self._services
-        layer = switch.layer
-        if layer is None:
-            return False
-        try:
-            self._control.protect(layer, services.policy.tls.handshake_seconds)
-        except NotTls as error:
-            # Nothing of TLS was seen, so 421 is said in clear.
-            self._handshake_failed(str(error))
-            self._say_goodbye(CloseReason.TLS_FAILED, "TLS negotiation failed: what you sent is not TLS")
-            return False
-        except HandshakeError as error:
-            self._handshake_failed(str(error))
-            return False
+        self._due = self._deadline()
         session.protection = Protection(
             layer,
             services.clock.monotonic(),
             layer.client_certificate(),
-            sized=switch.private,
-            private=switch.private,
+            sized=private,
+            private=private,
         )
         if not services.events.silent:
             services.events.publish(
@@ -285,17 +286,22 @@ class Conversation:
                     server_name=layer.server_name,
                 )
             )
-        return True
+        if greets:
+            self._greet()
 
-    def _handshake_failed(self, reason: str) -> None:
+    def _handshake_failed(self, error: HandshakeError) -> None:
+        """So the session is over (RFC 4217 §10.1)."""
         self._context.closing = CloseReason.TLS_FAILED
         services = self._services
         if not services.events.silent:
             services.events.publish(
                 HandshakeFailed(
-                    at=services.clock.time(), session=self.session.number, peer=self.session.peer, reason=reason
+                    at=services.clock.time(), session=self.session.number, peer=self.session.peer, reason=str(error)
                 )
             )
+        if isinstance(error, NotTls):
+            # Nothing of TLS was seen, so 421 is said in clear.
+            self._say_goodbye(CloseReason.TLS_FAILED, "TLS negotiation failed: what you sent is not TLS")
 
     # -- from inside a transfer; `fileno` and `attend` are the data side's Watch -----------------------------
 
@@ -376,10 +382,15 @@ class Conversation:
 
     # -- the end ------------------------------------------------------------------------------------------
 
-    def _overdue(self) -> tuple[CloseReason, str]:
-        if self.session.user is None:
-            return CloseReason.LOGIN_TIMEOUT, "You did not log in in time"
-        return CloseReason.IDLE, "Nothing was said for too long"
+    def _let_go(self) -> None:
+        """The deadline has passed."""
+        if self._control.handshaking:
+            seconds = self._services.policy.tls.handshake_seconds
+            self._handshake_failed(HandshakeError(f"it was not complete after {seconds:g} seconds"))
+        elif self.session.user is None:
+            self._say_goodbye(CloseReason.LOGIN_TIMEOUT, "You did not log in in time")
+        else:
+            self._say_goodbye(CloseReason.IDLE, "Nothing was said for too long")
 
     def _say_goodbye(self, reason: CloseReason, text: str) -> None:
         """421: the service is closing the control connection (RFC 959 §4.2.1)."""
