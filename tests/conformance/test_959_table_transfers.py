@@ -109,7 +109,7 @@ def test_the_data_connection_is_reset_in_a_listing(harness: Harness, troubled: T
 @pytest.mark.standard("959-3.2-CLOSE-5")
 def test_trouble_in_the_middle_is_451(harness: Harness, troubled: Troubled, line: str) -> None:
     """Reading or writing fails after 1yz: 451, the data connection is closed, and what was there before stays."""
-    troubled.put("f", b"old" * 100_000)
+    troubled.put("f", b"old" * 400_000)  # more than is read at once
     troubled.quiet = 1
     troubled.troubles = dict.fromkeys(("read", "write", "next"), InputOutputError())
     if line == "RETR f":
@@ -118,7 +118,7 @@ def test_trouble_in_the_middle_is_451(harness: Harness, troubled: Troubled, line
         client.ask("TYPE I", 200)
         assert transfer(client, line, Way.EPSV) == (150, 451)
         client.ask("NOOP", 200)
-    assert troubled.get("f") == b"old" * 100_000
+    assert troubled.get("f") == b"old" * 400_000
 
 
 @each(*UPLOADS)

@@ -132,7 +132,7 @@ class RouterLab:
                 ["miniupnpd", "-d", "-f", str(config), "-P", str(self._directory / "pid")], stdout=log, stderr=log
             )
         until = time.monotonic() + _READY
-        while not (self._answers() if upnp else self._answers_natpmp()):
+        while (upnp and not self._answers()) or (pmp and not self._answers_natpmp()):
             assert self._daemon.poll() is None, (self._directory / "log").read_text(errors="replace")[-2000:]
             assert time.monotonic() < until, "miniupnpd did not come up"
             time.sleep(0.02)

@@ -170,7 +170,7 @@ def test_synch_marks_the_data_mark_as_urgent() -> None:
         peer.say(GREETING)
         urgent = b""
         while len(urgent) < 4:
-            urgent += peer.connection.recv(16)
+            urgent += peer.connection.recv(4 - len(urgent))
         assert urgent == b"\xff\xf4\xff\xf2"
         peer.line()
         peer.say(b"226 nothing to abort\r\n")
