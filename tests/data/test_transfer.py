@@ -119,8 +119,8 @@ def test_a_file_that_shrinks_is_no_success(pair: Pair, control: Control, octets:
 
 def test_a_file_that_cannot_be_read_on(pair: Pair, control: Control) -> None:
     server, _ = pair
-    result = run(Plan(reader=Octets(bytes(100_000), fails_at=65536)), PlainStream(server), control)
-    assert (result.outcome, result.octets) == (Outcome.STORAGE_FAILED, 65536)
+    result = run(Plan(reader=Octets(bytes(100_000), fails_at=32768)), PlainStream(server), control)
+    assert (result.outcome, result.octets) == (Outcome.STORAGE_FAILED, 32768)
     assert str(result.error) == "a bad block"
 
 
@@ -570,30 +570,55 @@ def test_no_more_is_read_than_the_stream_has_room_for(pair: Pair, control: Contr
     server, client = pair
     reader = Octets(bytes(90_000))
     run(Plan(reader=reader), Small(server), control)
-    assert reader.reads == [65536, *[5000] * 4, 90_000 - 65536 - 4 * 5000]
-    reader = Octets(bytes(1 << 20))
+    assert reader.reads == [32768, 32768, *[5000] * 4, 90_000 - 65536 - 4 * 5000]
+    reader = Octets(bytes(3 << 20))
     run(Plan(reader=reader), Large(client), control)
-    assert reader.reads[:3] == [65536, BUFFER_OCTETS, BUFFER_OCTETS]
+    assert max(reader.reads) == BUFFER_OCTETS
+    assert sum(size == BUFFER_OCTETS for size in reader.reads) >= 4
 
 
-def test_little_is_encoded_for_a_slow_client_and_much_for_a_fast_one(pair: Pair, control: Control) -> None:
-    class Roomy(PlainStream):
-        __slots__ = ("free",)
-        free: int
+@pytest.mark.parametrize(("seconds", "largest"), [(0.05, BUFFER_OCTETS), (0.2, 32768)])
+@pytest.mark.parametrize("kind", ["file", "text", "listing"])
+def test_a_client_is_fast_that_takes_much_and_never_lets_us_wait_for_long(
+    pair: Pair, control: Control, seconds: float, largest: int, kind: str
+) -> None:
+    now = 0.0
+    taken: list[int] = []
+
+    class Waiting(PlainStream):
+        """Takes whatever is given, and lets us wait as often as its room is used up."""
+
+        __slots__ = ("due",)
+        due: bool
 
         def room(self) -> int:
-            return self.free
+            self.due = not self.due
+            if self.due:
+                raise WantWrite
+            return 1 << 19
 
         def write(self, data: memoryview) -> int:
+            taken.append(len(data))
             return len(data)
 
-    for free, largest in ((20_000, 16384), (1 << 20, BUFFER_OCTETS)):
-        with socket.socket() as unused:
-            stream = Roomy(unused)
-            stream.free = free
-            reader = Octets(bytes(1 << 20))
-            run(Plan(reader=reader, codec=AsciiEncoder()), stream, control)
-        assert max(reader.reads[2:]) == largest
+    class Patient(Control):
+        def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], _seconds: float) -> list[int]:
+            nonlocal now
+            now += seconds if writing else 0.0
+            return list(writing)
+
+    patient = Patient()
+    stream = Waiting(pair[0])
+    stream.due = False
+    plan = {
+        "file": Plan(reader=Octets(bytes(1 << 22))),
+        "text": Plan(reader=Octets(bytes(1 << 22)), codec=AsciiEncoder()),
+        "listing": Plan(chunks=[bytes(BUFFER_OCTETS)] * 16),
+    }[kind]
+    assert run(plan, stream, patient, lambda: now).outcome is Outcome.COMPLETE
+    patient.close()
+    assert max(taken[:32]) == 32768  # nothing is known before
+    assert max(taken[32:]) == largest
 
 
 @pytest.mark.parametrize("codec", [AsciiDecoder, None])

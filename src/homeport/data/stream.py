@@ -24,7 +24,8 @@ from .readiness import ready
 _RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
 """struct linger: on, 0 seconds."""
 
-_ROOM_PART = 4
+_ROOM = 5, 16
+"""This part of a send buffer is free where the system calls it writable."""
 _LEAST_ROOM = 4096
 
 _DROP_OCTETS = 65536
@@ -169,4 +170,5 @@ def room(connection: socket.socket) -> int:
     """
     if not ready((), (connection.fileno(),), 0.0):
         raise WantWrite
-    return max(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // _ROOM_PART, _LEAST_ROOM)
+    part, of = _ROOM
+    return max(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * part // of, _LEAST_ROOM)

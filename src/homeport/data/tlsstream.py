@@ -34,10 +34,9 @@ from .watch import Watch
 _HANDSHAKE_OCTETS = 16 * 1024
 _RECORD_OCTETS = 16 * 1024
 """Most that one record protects."""
-_PIECE_OCTETS = 64 * 1024
-"""Most that is encrypted at once; a single record costs a tenth more."""
-_PIECES = 4
-"""So many fit into the room that the socket has, at least."""
+_GATHERED_OCTETS = 64 * 1024
+"""Up to this, what is written is encrypted record by record. All at once is a tenth cheaper, and worth the memory only
+where much is written."""
 _HEADER_OCTETS = 5
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _QUICK_WAITS = 8
@@ -159,7 +158,7 @@ class TlsStream:
     """A Stream over *connection*, whose handshake `secure` has done. It owns the connection from now on."""
 
     __slots__ = (
-        "_boundary", "_connection", "_expected", "_layer", "_piece", "_plain", "_quick", "_tolerant", "_unsent",
+        "_boundary", "_connection", "_expected", "_layer", "_plain", "_quick", "_tolerant", "_unsent",
         "_written",
     )  # fmt: skip
 
@@ -184,7 +183,6 @@ class TlsStream:
         self._tolerant = tolerant
         self._expected = expected
         self._written = 0
-        self._piece = _RECORD_OCTETS
         self._unsent: bytes | memoryview = b""
         self._quick = _QUICK_WAITS
 
@@ -256,15 +254,21 @@ class TlsStream:
     def room(self) -> int:
         if self._unsent and not self._send():
             raise WantWrite
-        octets = room(self._connection)
-        self._piece = min(max(octets // _PIECES, _RECORD_OCTETS), _PIECE_OCTETS)
-        return octets
+        return room(self._connection)
 
     def write(self, data: memoryview) -> int:
         if self._unsent and not self._send():
             raise WantWrite
-        octets = self._layer.tls.write(data[: self._piece])
-        self._unsent = self._layer.outgoing.read()
+        tls, outgoing = self._layer.tls, self._layer.outgoing
+        octets = tls.write(data if len(data) > _GATHERED_OCTETS else data[:_RECORD_OCTETS])
+        unsent = outgoing.read()
+        if octets < len(data):
+            records = [unsent]
+            while octets < len(data):
+                octets += tls.write(data[octets : octets + _RECORD_OCTETS])
+                records.append(outgoing.read())
+            unsent = b"".join(records)
+        self._unsent = unsent
         self._written += octets
         if self._written != self._expected:
             self._send()

@@ -23,9 +23,13 @@ from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
 
-_ENCODED_LEAST = 16 * 1024
+_SMALL_OCTETS = 32 * 1024
+"""Of a piece that is sent while nothing is known of the client or it is slow: codecs and TLS make new octets of it."""
+_FAST_OCTETS = 1024 * 1024
+_SLOW_SECONDS = 0.1
+"""A client is fast that has taken so much and never let us wait for so long. A slow one's socket buffer takes less."""
 _DECODED_MOST = 128 * 1024
-"""What a codec is given at once: it makes new octets of them, in memory that the heap may keep for a while."""
+"""What a decoder is given at once."""
 _FIRST_ROOM = 64 * 1024
 """A new connection takes so much, as a rule: its stream is not asked."""
 _SENDFILE_OCTETS = 8 * 1024 * 1024
@@ -174,7 +178,7 @@ def run(
 class _Pump:
     """One transfer under way. Its methods raise _Ended, StorageError, or OSError from the stream."""
 
-    __slots__ = ("_buffers", "_clock", "_look_at", "_look_octets", "_stall", "_stream", "_watch", "octets")
+    __slots__ = ("_buffers", "_clock", "_fast_at", "_look_at", "_look_octets", "_stall", "_stream", "_watch", "octets")
 
     def __init__(
         self, stream: Stream, watch: Watch, stall: float, clock: Callable[[], float], now: float, buffers: Buffers
@@ -186,6 +190,7 @@ class _Pump:
         self._clock = clock
         self._look_at = now + _LOOK_SECONDS
         self._look_octets = _LOOK_OCTETS
+        self._fast_at = _FAST_OCTETS
         self.octets = 0
 
     # -- the three kinds ---------------------------------------------------------------------------
@@ -291,7 +296,7 @@ class _Pump:
 
         The stream takes *room* octets; with 0 it is asked.
         """
-        stream, most = self._stream, _largest(encoder, room)
+        stream, most = self._stream, self._most(encoder, room)
         buffer = self._buffers.take()
         data = memoryview(b"")
         size = 0
@@ -299,7 +304,7 @@ class _Pump:
             while offset < end:
                 if room <= 0:
                     room = stream.room()
-                    most = _largest(encoder, room)
+                    most = self._most(encoder, room)
                 octets = reader.read_into(buffer[: min(end - offset, room, most)], offset)
                 if octets == 0:
                     raise InputOutputError(detail="the file became shorter while it was sent")
@@ -325,6 +330,13 @@ class _Pump:
             self._buffers.give(buffer)
         return offset, None
 
+    def _most(self, encoder: Encoder | None, room: int) -> int:
+        """Octets of a file that are sent in one piece."""
+        if self.octets < self._fast_at:
+            return _SMALL_OCTETS
+        # What is encoded may be longer.
+        return BUFFER_OCTETS if encoder is None else min(max(room // 2, _SMALL_OCTETS), BUFFER_OCTETS)
+
     def _store(self, writer: Writer, decoder: Decoder | None) -> WouldBlock | None:
         """Receive and write until the stream would block, and return what it wants; None at the end of the data."""
         read_into = self._stream.read_into
@@ -346,7 +358,7 @@ class _Pump:
         write = self._stream.write
         while data:
             try:
-                octets = write(data)
+                octets = write(data[:_SMALL_OCTETS] if self.octets < self._fast_at else data)
             except WouldBlock as want:
                 self._wait(want)
                 continue
@@ -383,7 +395,10 @@ class _Pump:
             if control in found:
                 self._attend()
             if data in found:
-                self._look_at = clock() + _LOOK_SECONDS
+                now = clock()
+                if now > deadline - self._stall + _SLOW_SECONDS:
+                    self._fast_at = self.octets + _FAST_OCTETS
+                self._look_at = now + _LOOK_SECONDS
                 self._look_octets = self.octets + _LOOK_OCTETS
                 return
             now = clock()
@@ -413,12 +428,6 @@ class _Pump:
         except ControlGone:
             raise _Ended(Outcome.CONTROL_LOST) from None
         raise _Ended(Outcome.ABORTED)
-
-
-def _largest(encoder: Encoder | None, room: int) -> int:
-    """Octets of a file that are sent in one piece."""
-    # What is encoded may be longer; and with little room the client is a slow one, for whom memory matters more.
-    return BUFFER_OCTETS if encoder is None else min(max(room // 2, _ENCODED_LEAST), BUFFER_OCTETS)
 
 
 def _alone(want: WouldBlock) -> WouldBlock:
