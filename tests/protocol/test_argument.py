@@ -357,6 +357,12 @@ def test_type(text: str, value: Representation) -> None:
     assert parse(Argument.TYPE, text) == value
 
 
+@pytest.mark.parametrize("text", ["A", "I", "L 8"])
+def test_all_sessions_have_the_same_common_type(text: str) -> None:
+    assert parse(Argument.TYPE, text) is parse(Argument.TYPE, "".join(list(text)))
+    assert parse(Argument.TYPE, "A N") is parse(Argument.TYPE, "A")
+
+
 @pytest.mark.standard("959-4.1.2-TYPE-BAD", "959-3.1.1.4-L-ARG", "959-4.2-504")
 @pytest.mark.parametrize(
     "text",

@@ -53,6 +53,24 @@ def test_a_session_is_numbered_and_knows_both_ends() -> None:
     place.close()
 
 
+def test_sessions_share_what_they_have_of_this_side() -> None:
+    place = Place(sessions=200)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for last in (7, 8):
+            client = socket.create_connection(listener.getsockname(), timeout=5)
+            here, _ = listener.accept()
+            here.setblocking(False)
+            place.pairs.append((here, client))
+            place.admission.admit(here, (f"192.0.2.{last}", 40000))
+    first, second = place.begun
+    assert first.session.local is second.session.local
+    for count in range(100):  # ports that come and go
+        place.arrive((f"198.51.100.{count}", 40000))
+    for talk, (here, _) in zip(place.begun, place.pairs, strict=True):
+        assert talk.session.local == here.getsockname()
+    place.close()
+
+
 @pytest.mark.standard("959-5.4-CONN")
 def test_too_many_from_one_address_hear_421() -> None:
     place = Place(per_address=2)

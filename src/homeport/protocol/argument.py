@@ -186,7 +186,19 @@ def _symbol(text: str | None) -> str:
     return symbol.upper() if symbol.isascii() else symbol
 
 
+_COMMON_TYPES = {
+    "A": Representation("A", "N", None),
+    "I": Representation("I", None, None),
+    "L 8": Representation("L", None, 8),
+}
+"""As nearly all clients write them. Each session keeps the one that it has set, so all have the same."""
+_COMMON_TYPES["A N"] = _COMMON_TYPES["A"]
+
+
 def _type(text: str | None) -> Representation:
+    common = _COMMON_TYPES.get(text or "")
+    if common is not None:
+        return common
     # Without a form it is Non-print again (RFC 959 §4.1.2).
     match [word for word in _symbol(text).split(" ") if word]:
         case ["A" | "E" as code]:

@@ -31,6 +31,7 @@ Converse = Callable[[socket.socket, int, Endpoint, Endpoint], Talk]
 """Makes the conversation of a connection, from its number, the client's address and this side's."""
 
 _STOPPING = "The server is stopping"
+_MOST_PLACES = 64
 
 
 class Admission:
@@ -55,6 +56,7 @@ class Admission:
         self._begin = begin
         self._events = events
         self._clock = clock
+        self._places: dict[Endpoint, Endpoint] = {}
         self._numbers = numbers if numbers is not None else itertools.count(1)
         self.stopping = False
         """Set when the server drains: everybody is refused."""
@@ -70,7 +72,7 @@ class Admission:
             refuse(connection, Reply(Code.SERVICE_CLOSING, reason).encode())
             return
         try:
-            local = text_of(connection.getsockname())
+            local = self._own(connection)
             talk = self._converse(connection, next(self._numbers), peer, local)
         except OSError as error:  # some systems say so here when the client has left already
             _log.debug("a connection from %s was over before it began: %s", peer[0], error)
@@ -98,7 +100,7 @@ class Admission:
             connection.close()
             return
         try:
-            local = text_of(connection.getsockname())
+            local = self._own(connection)
         except OSError as error:
             _log.debug("a connection from %s was over before it began: %s", peer[0], error)
             connection.close()
@@ -131,6 +133,13 @@ class Admission:
     def _publish(self, peer: Endpoint, reason: str) -> None:
         if not self._events.silent:
             self._events.publish(SessionRefused(at=self._clock.time(), peer=peer, reason=reason))
+
+    def _own(self, connection: socket.socket) -> Endpoint:
+        """This side's end of *connection*: one object for all sessions that have the same."""
+        end = text_of(connection.getsockname())
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()  # addresses that change from day to day (RFC 8981)
+        return self._places.setdefault(end, end)
 
     def _objection(self, address: str) -> str | None:
         if self.stopping:

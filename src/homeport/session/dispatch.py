@@ -47,7 +47,7 @@ def dispatch(context: Context, command: Command) -> Reply:
         return _UNKNOWN
     session = context.session
     session.commands += 1
-    context.verb = command.verb
+    context.verb = row.verb  # and not the command's own text: the session keeps it
     context.started = False
     try:
         reply = _run(context, row, command)

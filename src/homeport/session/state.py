@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from homeport.accounts.model import User
 from homeport.data.offer import Offer
@@ -16,6 +17,9 @@ from homeport.storage.base import Storage
 
 from .link import Link
 from .protection import Protection
+
+if TYPE_CHECKING:
+    from .commands import Context
 
 DEFAULT_REPRESENTATION = Representation("A", "N", None)
 """TYPE A N is what a session begins with (RFC 959 §3.1.1.1)."""
@@ -61,9 +65,11 @@ class Session:
     """Passive ports in a row that the client asked for and did not come to, without any reason that is known."""
     told: tuple[str, ...] = ()
     """What the log was told of them."""
-    when_unused: Callable[[Offer], None] | None = None
+    context: Context | None = None
+    """What the two below are called with: two closures would be three hundred octets of each session."""
+    when_unused: Callable[[Context, Offer], None] | None = None
     """Is told of each."""
-    when_over: Callable[[], None] | None = None
+    when_over: Callable[[Context], None] | None = None
     """Is called when the user goes: by the end of the session, as a rule."""
     inward: bool = False
     """It comes from our router, and what was announced for that led it nowhere: it is told our inside address now."""
@@ -124,8 +130,8 @@ class Session:
         data = self.data
         if isinstance(data, Offer):
             data.release()
-            if data.unused and not data.excused and self.when_unused is not None:
-                self.when_unused(data)
+            if data.unused and not data.excused and self.when_unused is not None and self.context is not None:
+                self.when_unused(self.context, data)
         self.data = None
         self.requested = None
 
@@ -136,8 +142,8 @@ class Session:
 
     def log_out(self) -> None:
         """Flush user and pending login; transfer parameters stay (RFC 959 §4.1.1 USER)."""
-        if self.when_over is not None:
-            self.when_over()
+        if self.when_over is not None and self.context is not None:
+            self.when_over(self.context)
         self.name = None
         self.user = None
         self.throttles = NO_THROTTLES

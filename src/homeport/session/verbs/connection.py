@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from ipaddress import ip_address
 
 from homeport.advice.attempt import Seen
@@ -125,9 +124,10 @@ def _offer(context: Context, among: frozenset[int] | None = None) -> Offer:
 def _observe(context: Context) -> None:
     """From now on a client that gives up without a word is noticed."""
     session = context.session
-    if session.when_over is None:
-        session.when_unused = partial(never_came, context)
-        session.when_over = partial(session_over, context)
+    if session.context is None:
+        session.context = context
+        session.when_unused = never_came
+        session.when_over = session_over
 
 
 VERBS = (
