@@ -115,11 +115,12 @@ def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float
 
 def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
     while True:
-        # Nearly always the client has been waiting for our 150 or our last flight, and its own is still under way.
-        _await(connection, watch, deadline, seconds)
+        # Tried before it is waited for, which is when a 150 that was held back goes out. Node's clients send their hello
+        # right after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
         try:
             octets = connection.recv(_HANDSHAKE_OCTETS)
         except BlockingIOError:
+            _await(connection, watch, deadline, seconds)
             continue
         if not octets:
             raise HandshakeError("the client closed the connection")
