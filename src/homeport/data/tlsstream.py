@@ -115,8 +115,8 @@ def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float
 
 def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
     while True:
-        # Tried before it is waited for, which is when a 150 that was held back goes out. Node's clients send their hello
-        # right after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
+        # Tried before it is waited for, which is when a 150 that was held back goes out. Node's clients say hello right
+        # after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
         try:
             octets = connection.recv(_HANDSHAKE_OCTETS)
         except BlockingIOError:
