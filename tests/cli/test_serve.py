@@ -22,6 +22,7 @@ from typing import IO
 import pytest
 
 from homeport.accounts.passwords import PLAIN
+from homeport.server.descriptors import shortage
 
 PATIENCE = 20.0
 """Seconds until a test gives up on a condition that must come true."""
@@ -117,8 +118,15 @@ class Starter:
         self.state = folder / "state"
         self._stack = stack
 
-    def __call__(self, *arguments: str, environment: dict[str, str] | None = None, folder: bool = True) -> Serving:
-        command = [*HOMEPORT, "serve", *([str(self.folder)] if folder else [])]
+    def __call__(
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        folder: bool = True,
+        before: tuple[str, ...] = (),
+    ) -> Serving:
+        """*before*: what the command line begins with."""
+        command = [*before, *HOMEPORT, "serve", *([str(self.folder)] if folder else [])]
         command += ["--passive-ports", "any"] if "--passive-ports" not in arguments else []
         clean = {name: value for name, value in os.environ.items() if name != "HOMEPORT_PASSWORD"}
         serving = Serving(
@@ -420,6 +428,27 @@ def test_hang_up_opens_the_logs_anew(start: Starter, tmp_path: Path) -> None:
 
 
 # -- how much is said ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("soft", "hard", "short"), [(150, 400, True), (150, None, False)])
+def test_as_many_descriptors_as_the_system_allows(soft: int, hard: int | None, short: bool, start: Starter) -> None:
+    resource = pytest.importorskip("resource")
+    if hard is None and shortage(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 10_000, 200) is not None:
+        pytest.skip("this system itself allows too few")
+    lower = f"ulimit -S -n {soft}" + (f" && ulimit -H -n {hard}" if hard is not None else "")
+    serving = start("--port", "0", before=("/bin/sh", "-c", f'{lower} && exec "$0" "$@"'))
+    assert serving.port
+    limits = Path(f"/proc/{serving.process.pid}/limits").read_text()
+    found = re.search(r"Max open files +(\d+) +(\d+)", limits)
+    assert found is not None
+    assert found[1] == found[2]
+    assert hard is None or found[1] == str(hard)
+    serving.signal(signal.SIGTERM)
+    assert serving.ended() == 0
+    told = [line for line in serving.err.end() if "limits.sessions is 10000" in line]
+    assert len(told) == short
+    assert not short or "but the 400 open files that are allowed are enough for " in told[0]
 
 
 def test_quiet_prints_the_password_and_nothing_else(start: Starter) -> None:

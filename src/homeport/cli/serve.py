@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from homeport.accounts.model import Permission
 from homeport.accounts.passwords import Passwords
 from homeport.events.console import Console
 from homeport.events.text import visible
+from homeport.events.types import Warned
 from homeport.net.interfaces import Interfaces
 from homeport.net.store import Source
 from homeport.protocol.path import ROOT
 from homeport.server.build import ChooseProviders, policy_of
 from homeport.server.config import Config
+from homeport.server.descriptors import raise_limit, shortage
 from homeport.server.listening import ListenError, PortForbidden, PortInUse, StartError
 from homeport.server.server import Server
 from homeport.server.values.addresses import parse_address
@@ -138,6 +141,7 @@ class _Started:
 
 def serve(settings: Settings, config: Config, *, quiet: bool, debug: bool) -> None:
     """Run *config* until a signal ends it. ClickException where it cannot start."""
+    descriptors = raise_limit()
     with ExitStack() as stack:
         database = stack.enter_context(State.at(config.server.state).database())
         # Signals are caught from before the start, so that none ends the server without a word.
@@ -158,10 +162,19 @@ def serve(settings: Settings, config: Config, *, quiet: bool, debug: bool) -> No
         elif login is not None and login.password is not None:
             click.echo(f"Password of {visible(login.name)}: {login.password}")
         if started.curtain is not None:
+            few = _shortage(started.server, descriptors)
+            if few is not None:
+                started.curtain(Warned(at=time.time(), text=few))
             started.curtain.rise()
         say = _keep_silent if quiet else _say
         renew = partial(_reload, settings, started.server, _say) if started.server.reloadable else None
         run(started.server, wishes, say, renew)
+
+
+def _shortage(server: Server, descriptors: int | None) -> str | None:
+    config, addresses = server.config, {address for address, _ in server.addresses}
+    ports = len(server.passive_ports) * len(addresses)
+    return shortage(descriptors, config.limits.sessions, ports, count_of(config.server.workers))
 
 
 def _for_workers(settings: Settings, config: Config) -> ChooseProviders:

@@ -158,7 +158,15 @@ class DataOptions(Section):
 class LimitOptions(Section):
     """What a client may use up."""
 
-    sessions: int = Field(default=10000, ge=1, description="Sessions at the same time.")
+    sessions: int = Field(
+        default=10000,
+        ge=1,
+        description=(
+            "Sessions at the same time. Each needs a descriptor, and two more while it transfers something: "
+            "`homeport serve` allows itself as many as the system lets it (the hard limit of open files), and warns if "
+            "they are too few."
+        ),
+    )
     sessions_per_address: int = Field(
         default=50, ge=0, description="Sessions at the same time from one address (IPv6: from one /64); 0 is no limit."
     )

@@ -24,12 +24,24 @@ def test_the_running_servers_own_limit_counts(soft: int, severity: Severity) -> 
 
 
 def test_enough_for_many_is_a_note() -> None:
-    machine = MadeUp(files_limit=(1024, 4096))
+    machine = MadeUp(files_limit=(256, 1024))  # it is raised to the second by `homeport serve`
     found = one(resources.descriptors(case(machine, running=None)))
     assert found.severity is Severity.NOTE
     # 64 for the server itself, 20 ports on two addresses.
     assert f"{1024 - 64 - 40} idle sessions, or {(1024 - 64 - 40) // 3} transfers" in found.meaning
     assert "LimitNOFILE=30104" in found.cures[0]
+
+
+def test_every_fifth_session_may_transfer() -> None:
+    needed = 64 + 40 + 10_000 + 2 * 2_000
+    for limit, severity in ((needed, Severity.OK), (needed - 1, Severity.NOTE)):
+        (found,) = resources.descriptors(case(MadeUp(files_limit=(limit, limit)), running=None))
+        assert found.severity is severity
+
+
+@pytest.mark.parametrize("unlimited", [-1, 2**63 - 1])
+def test_no_limit_at_all(unlimited: int) -> None:
+    assert list(resources.descriptors(case(MadeUp(files_limit=(256, unlimited)), running=None))) == []
 
 
 def test_a_system_without_such_a_limit() -> None:

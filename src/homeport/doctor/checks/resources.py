@@ -7,16 +7,15 @@ import re
 from collections.abc import Iterator
 
 from homeport.events.text import size, visible
+from homeport.server.descriptors import Descriptors, needed
 
 from ..case import Case
 from ..finding import Finding, Severity
 
-_OWN = 64
-"""Descriptors for logs, the database, threads' wakers and the like."""
-_PER_SESSION = 3
-"""The control connection; during a transfer the data connection and the file."""
 _FEW = 200
-"""Fewer sessions than that are worth a warning."""
+"""Fewer transfers than that are worth a warning."""
+_UNLIMITED = 1 << 62
+"""What systems say for "no limit" is negative or larger."""
 _LITTLE = 100 * 1000 * 1000
 _LITTLE_PART = 0.01
 
@@ -28,33 +27,32 @@ def descriptors(case: Case) -> Iterator[Finding]:
         return
     sessions = case.running.sessions_limit if case.running is not None else case.config.limits.sessions
     ports = len(case.passive_ports) * max(len(case.addresses), 1)
-    room = max(limit - _OWN - ports, 0)
-    idle, busy = room, room // _PER_SESSION
-    if idle >= sessions:
+    there = Descriptors(limit, ports)
+    if there.carry(sessions):
         yield Finding("descriptors", Severity.OK, f"{limit} open files are allowed: enough for {sessions} sessions.")
         return
     yield Finding(
         "descriptors",
-        Severity.WARNING if busy < _FEW else Severity.NOTE,
+        Severity.WARNING if there.transfers < _FEW else Severity.NOTE,
         f"{limit} open files are allowed, and limits.sessions is {sessions}.",
-        f"That is enough for {idle} idle sessions, or {busy} transfers at the same time; whoever comes then is told to "
-        "try again later.",
+        f"That is enough for {there.sessions} idle sessions, or {there.transfers} transfers at the same time; "
+        "whoever comes then is told to try again later.",
         (
-            f"Allow more: LimitNOFILE={sessions * _PER_SESSION + _OWN + ports} for a service of systemd, or ulimit -n.",
+            f"Allow more: LimitNOFILE={needed(sessions, ports)} for a service of systemd, or ulimit -Hn.",
             "Or let limits.sessions be smaller.",
         ),
     )
 
 
 def _limit(case: Case) -> int | None:
-    """Of the running server, else of what this user would start."""
+    """Of the running server, else of what this user would start: `homeport serve` raises its limit to the hard one."""
     if case.running is not None:
         text = case.machine.read(f"/proc/{case.running.pid}/limits") or ""
         found = re.search(r"^Max open files\s+(\d+)", text, re.MULTILINE)
         if found is not None:
             return int(found.group(1))
     limits = case.machine.open_files()
-    return limits[0] if limits is not None else None
+    return limits[1] if limits is not None and 0 <= limits[1] < _UNLIMITED else None
 
 
 def disks(case: Case) -> Iterator[Finding]:
