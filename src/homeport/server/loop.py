@@ -8,13 +8,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import selectors
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
-from homeport.data.waker import Waker
+from . import readiness
 
 _log = logging.getLogger("homeport.server")
 
@@ -24,13 +23,8 @@ class Loop:
 
     def __init__(self, name: str) -> None:
         """Raises OSError. Nothing runs before `start`; `stop` closes its descriptors."""
-        self._selector = selectors.DefaultSelector()
-        try:
-            self._waker = Waker()
-        except OSError:
-            self._selector.close()
-            raise
-        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._readiness = readiness.best()
+        self._watched: dict[int, Callable[[], None]] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -59,7 +53,7 @@ class Loop:
             if not self._running:
                 return False
             self._calls.append(action)
-            self._waker.wake()
+            self._readiness.wake()
             return True
 
     def at(self, when: float, action: Callable[[], None]) -> None:
@@ -68,18 +62,20 @@ class Loop:
 
     def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
         """Call *ready* whenever *descriptor* has input. In this thread, or before `start`."""
-        self._selector.register(descriptor, selectors.EVENT_READ, ready)
+        self._watched[descriptor] = ready
+        self._readiness.watch(descriptor)
 
     def forget(self, descriptor: int) -> None:
         """Undo `watch`. In this thread; before the descriptor is closed."""
-        self._selector.unregister(descriptor)
+        del self._watched[descriptor]
+        self._readiness.forget(descriptor)
 
     def stop(self, timeout: float) -> bool:
         """End when all that was asked for by `call` is done. Does not wait in this thread itself; whether it ended."""
         with self._lock:
             if self._running:
                 self._running = False
-                self._waker.wake()
+                self._readiness.wake()
         if self._thread.ident is None:
             self._close()
         elif not self.owns_current():
@@ -95,11 +91,10 @@ class Loop:
                 self._close()
 
     def _once(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
-            if key.fileobj is self._waker:
-                self._waker.clear()
-            elif self._selector.get_map().get(key.fd) is not None:  # one before it may have had it forgotten
-                self._do(key.data)
+        for descriptor in self._readiness.wait(self._patience()):
+            ready = self._watched.get(descriptor)
+            if ready is not None:  # one before it may have had it forgotten
+                self._do(ready)
         while self._calls:
             self._do(self._calls.popleft())
         while self._timers and self._timers[0][0] <= time.monotonic():
@@ -120,5 +115,4 @@ class Loop:
         if not self._closed:
             self._closed = True
             self._running = False
-            self._selector.close()
-            self._waker.close()
+            self._readiness.close()
