@@ -31,11 +31,10 @@ class Works(Protocol):
 class Deputy:
     """A thread of its own."""
 
-    def __init__(self, lobby: Works, relieve: Callable[[int], None], *, look: float = LOOK) -> None:
+    def __init__(self, lobby: Works, relieve: Callable[[int], None]) -> None:
         """*relieve* gets the number of the piece of work that has taken too long."""
         self._lobby = lobby
         self._relieve = relieve
-        self._look = look
         self._gate = threading.Lock()
         self._gate.acquire()
         self._lock = threading.Lock()
@@ -71,7 +70,7 @@ class Deputy:
                 self._sleep()
                 quiet = 0
             else:
-                self._gate.acquire(timeout=self._look)
+                self._gate.acquire(timeout=LOOK)
             work = self._lobby.work
             if work and work == seen:
                 try:

@@ -95,10 +95,9 @@ class Lobby(Generic[G]):
         clock: Callable[[], float] = time.monotonic,
         watcher: Readiness | None = None,
         post: SharedPost | None = None,
-        look: float | None = None,
     ) -> None:
         """*submit* has something carried out in another thread. *resume* gets a guest that has input, *expire* one
-        whose deadline has passed; both do what is to be done with it. *look*: seconds between two looks of the deputy.
+        whose deadline has passed; both do what is to be done with it.
 
         Opens the selector's descriptors; `stop` closes them.
         """
@@ -124,7 +123,7 @@ class Lobby(Generic[G]):
         self._over = threading.Event()
         self._post = post = post if post is not None else SharedPost()
         self._lock = post.lock
-        self._deputy = Deputy(post, self._relieve) if look is None else Deputy(post, self._relieve, look=look)
+        self._deputy = Deputy(post, self._relieve)
         post.open(self._readiness.fileno(), self._hand_on, self._is_wanted, self._seconds_left, self._deputy)
 
     def __len__(self) -> int:
@@ -293,27 +292,29 @@ class Lobby(Generic[G]):
         with self._lock:
             if self._post.holder != get_ident():  # the deputy was quicker
                 return
-            self._post.offered = True
             self._post.work = 0
-            if self._summoned:
-                return
-            self._summoned = True
-        self._summon()
+            summon = self._offer()
+        if summon:
+            self._summon()
 
     def _relieve(self, work: int) -> None:
         """Take the post from the thread that is still at *work*. In the deputy's thread."""
         with self._lock:
             if self._post.work != work or self._post.offered:
                 return
-            self._post.offered = True
             now = time.monotonic()
             self._slow.append(now)
             if len(self._slow) == _SLOW_AT_ONCE and now - self._slow[0] < _SLOW_WITHIN:
                 self._slow_until = now + _SLOW_SECONDS
-            if self._summoned:
-                return
-            self._summoned = True
-        self._summon()
+            summon = self._offer()
+        if summon:
+            self._summon()
+
+    def _offer(self) -> bool:
+        """Under the lock: the post is to be had. Whether a thread is still to be asked to come."""
+        self._post.offered = True
+        summon, self._summoned = not self._summoned, True
+        return summon
 
     def _summon(self) -> None:
         """Ask a thread to take the post, which has been offered."""

@@ -130,10 +130,12 @@ class Conversation:
         control = self._control
         try:
             open_ = True
-            if self._greeted and not self.waiting:
+            if self.waiting:
+                self._go_on()
+            elif self._greeted:
                 control.peek()
             else:
-                open_ = self._go_on() if self.waiting else self._open()
+                open_ = self._open()
             turn = _TURN
             while open_:
                 line = control.next_line()
@@ -168,12 +170,11 @@ class Conversation:
         self._close(self._context.closing or CloseReason.CLIENT)
         return False
 
-    def _go_on(self) -> bool:
-        """With the commands that were left, unless somebody has ended the session meanwhile."""
+    def _go_on(self) -> None:
+        """With the commands that were left, unless somebody has ended the session meanwhile (ControlLost)."""
         self.waiting = False
         if self._reason is not None:
             raise ControlLost("the session was ended")
-        return True
 
     def expire(self) -> None:
         """Let go a parked client whose deadline has passed: 421, then close (RFC 1123 §4.1.3.2)."""
