@@ -15,8 +15,9 @@ from tests.tls.authority import Authority
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.readiness import ready
 from homeport.data.stream import Stream, WantRead, WantWrite
-from homeport.data.tlsstream import Boundary, TlsStream, Truncated, secure
+from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.data.transfer import Outcome, Plan, Progress, run
+from homeport.data.truncated import Truncated
 from homeport.net.tls import Chain, Contexts, FileCertificates
 
 from .ends import Control, Meanwhile

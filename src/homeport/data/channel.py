@@ -71,8 +71,8 @@ def source_fault(source: tuple[str, int]) -> str | None:
     try:
         with _socket(source) as connection:
             _bind(connection, *source)
-    except DataConnectionError as error:
-        return error.text
+    except DataConnectionError as refusal:
+        return refusal.text
     except OSError as error:
         return error.strerror
     return None

@@ -17,7 +17,7 @@ from homeport.net.layer import reason
 
 from .connection import Cause, DataConnectionError, attend
 from .stream import WantRead, WantWrite, reset, room
-from .tlsstream import Truncated
+from .truncated import Truncated
 from .watch import Watch
 
 _NOT_TLS = frozenset({"HTTP_REQUEST", "WRONG_VERSION_NUMBER", "HTTPS_PROXY_REQUEST"})

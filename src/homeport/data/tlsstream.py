@@ -29,6 +29,7 @@ from homeport.net.layer import HandshakeError, Layer, NotTls
 from .connection import Cause, DataConnectionError, attend
 from .readiness import ready
 from .stream import PlainStream, WantRead, WantWrite, room
+from .truncated import Truncated
 from .watch import Watch
 
 _HANDSHAKE_OCTETS = 16 * 1024
@@ -41,10 +42,6 @@ _HEADER_OCTETS = 5
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _QUICK_WAITS = 8
 """So many waits for input begin with an acknowledgement; a transfer that has more is not a small one."""
-
-
-class Truncated(ConnectionError):
-    """The peer ended the connection without close_notify: whether that was all nobody knows."""
 
 
 class Boundary:

@@ -14,11 +14,12 @@ import errno
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
 from .buffers import BUFFER_OCTETS, Buffers
+from .codec import Codec, Decoder, Encoder
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
@@ -46,35 +47,6 @@ _NO_SENDFILE = frozenset(
 """This kind of file has no sendfile; it can be read."""
 _FILE_FAULTS = frozenset({errno.EIO, errno.EBADF, errno.EOVERFLOW, errno.ENOMEM})
 """What sendfile reports of the file and not of the connection."""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """From the octets of a file to those of the transfer. It may hold some back between chunks."""
-
-    def encode(self, chunk: bytes | memoryview) -> bytes: ...
-
-    def again(self, sent: int) -> None:
-        """Only the first *sent* octets of what `encode` returned last could be used.
-
-        The same chunk comes once more, whole or in parts, and *sent* octets of it are left out.
-        """
-
-    def finish(self) -> bytes:
-        """What was held back."""
-
-
-@runtime_checkable
-class Decoder(Protocol):
-    """From the octets of the transfer to those of a file."""
-
-    def decode(self, chunk: bytes | memoryview) -> bytes: ...
-
-    def finish(self) -> bytes:
-        """What was held back."""
-
-
-Codec = Encoder | Decoder
 
 
 class Outcome(Enum):
@@ -168,8 +140,8 @@ def run(
         return Result(end.outcome, pump.octets, clock() - started, end.error)
     except StorageError as error:
         return Result(Outcome.STORAGE_FAILED, pump.octets, clock() - started, error)
-    except OSError as error:
-        return Result(Outcome.LOST, pump.octets, clock() - started, error)
+    except OSError as broken:
+        return Result(Outcome.LOST, pump.octets, clock() - started, broken)
     finally:
         stream.abort()
     return Result(Outcome.COMPLETE, pump.octets, clock() - started)

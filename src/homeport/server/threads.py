@@ -169,7 +169,7 @@ class Threads:
             with self._lock:
                 # Either work was handed over in this very moment, and the gate is open; or it is the one that stays.
                 if worker not in self._idle or len(self._workers) == 1:
-                    patience = -1
+                    patience = -1.0
                 else:
                     del self._idle[worker]
                     self._workers.discard(worker)

@@ -27,6 +27,8 @@ from homeport.net.layer import Layer, Parting
 from homeport.protocol.reply import Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
+from .lost import ControlLost
+
 if sys.platform != "win32":
     import fcntl
     import termios
@@ -39,10 +41,6 @@ _DROPPED_AT_END = 64
 """Pieces of unread input that are taken in before a close. Who sends on and on has no more of our time than that."""
 _QUEUE_OCTETS = 64 * 1024
 """Commands that a client may send ahead while a transfer runs, some thousands; more are an abuse."""
-
-
-class ControlLost(ConnectionError):
-    """The control connection is gone: closed by the client, reset, or no longer read by it."""
 
 
 class Control:

@@ -32,8 +32,9 @@ from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import LineTooLong
 
 from .commands import Context
-from .control import Control, ControlLost
+from .control import Control
 from .dispatch import VERBS, dispatch
+from .lost import ControlLost
 from .protection import Protection, Switch
 from .services import Services
 from .state import Session

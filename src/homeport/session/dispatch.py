@@ -18,7 +18,7 @@ from homeport.protocol.reply import Code, Reply
 from homeport.storage.base import StorageError
 
 from .commands import Context, Verb
-from .control import ControlLost
+from .lost import ControlLost
 from .protection import data_protected, demanded
 from .refusal import NOT_LOGGED_IN, Refusal, reply_for
 from .verbs import about, connection, listing, login, metadata, security, site, transfer, tree
@@ -53,10 +53,10 @@ def dispatch(context: Context, command: Command) -> Reply:
         reply = _run(context, row, command)
     except Refusal as refusal:
         reply = refusal.reply
-    except StorageError as error:
-        reply = reply_for(error, command.verb, started=context.started)
-    except ArgumentError as error:
-        reply = Reply(error.code, error.text)
+    except StorageError as failure:
+        reply = reply_for(failure, command.verb, started=context.started)
+    except ArgumentError as mistake:
+        reply = Reply(mistake.code, mistake.text)
     except ControlLost:
         raise
     except Exception as error:  # noqa: BLE001 - a bug ends in 451 and in the log, not in a dead session

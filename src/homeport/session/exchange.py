@@ -15,8 +15,8 @@ from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.throttle import ThrottledStream
-from homeport.data.tlsstream import Truncated
 from homeport.data.transfer import Outcome, Plan, Result, run
+from homeport.data.truncated import Truncated
 from homeport.events.types import Direction, TransferEnded
 from homeport.net.ending import is_there
 from homeport.protocol.hostport import HostPort

@@ -76,8 +76,8 @@ def _by_kernel(
     """A download that is worth it. Only where resumption is not required: a session that is broken off is forgotten."""
     try:
         secured = tls.data_socket(protection.layer, context.session.peer[0], connection.dup())
-    except OSError as error:
-        raise not_secured(context, DataConnectionError(Cause.TLS_FAILED, str(error)), client) from None
+    except OSError as failure:
+        raise not_secured(context, DataConnectionError(Cause.TLS_FAILED, str(failure)), client) from None
     try:
         secure_socket(secured, context.watch, context.services.policy.tls.handshake_seconds)
         _examine(context, protection, secured, connection, Resumption.PREFER, client)
