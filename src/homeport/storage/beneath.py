@@ -20,9 +20,9 @@ import errno
 import os
 import stat
 import sys
+import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -59,20 +59,26 @@ class Directory:
     directory handles the descriptor is None and `at` gives a whole path.
     """
 
-    __slots__ = ("_base", "descriptor")
+    __slots__ = ("_base", "_let_go", "descriptor")
 
-    def __init__(self, descriptor: int | None, base: bytes = b"") -> None:
+    def __init__(self, descriptor: int | None, base: bytes = b"", let_go: Callable[[], None] | None = None) -> None:
+        """*let_go* is called at the end, of a descriptor that is another's; without it, it is closed."""
         self.descriptor = descriptor
         self._base = base
+        self._let_go = let_go
 
     def at(self, name: bytes) -> bytes:
         return os.path.join(self._base, name) if self._base else name
 
     def close(self) -> None:
-        if self.descriptor is not None:
-            descriptor, self.descriptor = self.descriptor, -1
-            if descriptor >= 0:
-                os.close(descriptor)
+        descriptor = self.descriptor
+        if descriptor is None or descriptor < 0:
+            return
+        self.descriptor = -1
+        if self._let_go is None:
+            os.close(descriptor)
+        else:
+            self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +89,15 @@ class Directory:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where a name is kept: its directory, held, and what lay there when it was looked at (None: nothing)."""
 
-    directory: Directory
-    name: bytes
-    status: os.stat_result | None
+    __slots__ = ("directory", "name", "status")
+
+    def __init__(self, directory: Directory, name: bytes, status: os.stat_result | None) -> None:
+        self.directory = directory
+        self.name = name
+        self.status = status
 
 
 class Root(Protocol):
@@ -117,15 +125,21 @@ class Root(Protocol):
 
 
 class DescriptorRoot:
-    """A root held by a directory handle. Safe against every race in the tree."""
+    """A root held by a directory handle. Safe against every race in the tree.
 
-    __slots__ = ("_identity", "_kernel", "_path", "descriptor")
+    What is done to names in the root itself needs no other handle than the root's own: it is lent, and closed when the
+    root is and the last borrower has let go. Nobody ever works with the number of a descriptor that is closed.
+    """
+
+    __slots__ = ("_borrowers", "_handle", "_identity", "_kernel", "_lock", "_path", "descriptor")
 
     def __init__(self, path: bytes, *, kernel: bool | None = None) -> None:
         """Hold the directory *path*. *kernel*: use openat2 or not; None finds out."""
         self._path = os.path.abspath(path)
+        self._lock = threading.Lock()
+        self._borrowers = 0
         self.descriptor = -1
-        self.descriptor = os.open(path, PASS.flags)
+        self._handle = self.descriptor = os.open(path, PASS.flags)
         status = os.fstat(self.descriptor)
         self._identity = (status.st_dev, status.st_ino)
         self._kernel = has_openat2() if kernel is None else kernel
@@ -139,6 +153,13 @@ class DescriptorRoot:
 
     def open(self, path: bytes, how: How) -> int:
         if self._kernel:
+            if how.alone and _is_one_name(path):
+                # As the walk would. Where nothing is followed nothing leads out, and this is half the price of openat2.
+                try:
+                    return os.open(path, how.alone, dir_fd=self.descriptor)
+                except OSError as error:
+                    if error.errno not in _NO_LINK_FOLLOWED:
+                        raise
             for _ in range(_ATTEMPTS):
                 try:
                     return openat2(self.descriptor, path, how)
@@ -151,7 +172,21 @@ class DescriptorRoot:
         return self._walk(path, how.flags)
 
     def directory(self, path: bytes) -> Directory:
-        return Directory(self.open(path, PASS))
+        return Directory(self._borrow(), b"", self._let_go) if path == b"." else Directory(self.open(path, PASS))
+
+    def _borrow(self) -> int:
+        with self._lock:
+            if self.descriptor < 0:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            self._borrowers += 1
+            return self.descriptor
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._borrowers -= 1
+            last = self.descriptor < 0 and not self._borrowers
+        if last:
+            os.close(self._handle)
 
     def list_directory(self, path: bytes) -> Directory:
         return Directory(self.open(path, LIST))
@@ -170,6 +205,10 @@ class DescriptorRoot:
             if place.status is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             return place.status, text
+        if self._kernel and _is_one_name(path):
+            status = os.stat(path, dir_fd=self.descriptor, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode):
+                return status, None
         descriptor = self.open(path, _OBJECT_OR_LINK)
         try:
             status = os.fstat(descriptor)
@@ -284,14 +323,22 @@ class DescriptorRoot:
         return os.path.realpath(self._path)
 
     def close(self) -> None:
-        if self.descriptor >= 0:
-            descriptor, self.descriptor = self.descriptor, -1
-            os.close(descriptor)
+        """Calls after it fail. What was located in the root before can be brought to its end."""
+        with self._lock:
+            last = self.descriptor >= 0 and not self._borrowers
+            self.descriptor = -1
+        if last:
+            os.close(self._handle)
 
-    def __del__(self, warn: Callable[[str, type[Warning]], None] = warnings.warn) -> None:
+    def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:
-            warn(f"storage root {self._path!r} was never closed", ResourceWarning)
+            warnings.warn(f"storage root {self._path!r} was never closed", ResourceWarning, stacklevel=1)
             self.close()
+
+
+def _is_one_name(path: bytes) -> bool:
+    """Whether a path is the name of something in the root, and leads nowhere else by itself."""
+    return b"/" not in path and path not in (b".", b"..")
 
 
 def _link_text(name: bytes, directory: int) -> bytes | None:

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+import struct
 import sys
 from functools import cache
 
@@ -16,12 +17,11 @@ RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-
-
-class _OpenHow(ctypes.Structure):
-    """struct open_how: how openat2 opens."""
-
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+_PATH = getattr(os, "O_PATH", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_OPEN_HOW = struct.Struct("=QQQ")
+"""struct open_how: flags, mode, resolve."""
 
 
 class How:
@@ -30,15 +30,21 @@ class How:
     The structure is made once and only ever read, so any number of threads may share it.
     """
 
-    __slots__ = ("_structure", "flags", "reference")
+    __slots__ = ("_structure", "alone", "flags", "reference")
 
     def __init__(self, flags: int) -> None:
         self.flags = flags | getattr(os, "O_CLOEXEC", 0)
-        self._structure = _OpenHow(self.flags, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        link_is_opened = flags & _PATH and not flags & (_NOFOLLOW | _DIRECTORY)
+        self.alone = 0 if link_is_opened else self.flags | _NOFOLLOW
+        """The flags that open a single name as these do a path, but fail where a link would have to be followed.
+
+        0: there are none, O_PATH would open the link itself.
+        """
+        how = _OPEN_HOW.pack(self.flags, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        self._structure = ctypes.create_string_buffer(how, len(how))
         self.reference = ctypes.addressof(self._structure)
 
 
-_HOW_SIZE = ctypes.sizeof(_OpenHow)
 _OPENAT2 = 547 if platform.machine() == "alpha" else 437
 """The number of openat2: calls that are younger than 2019 have one number on all machines but Alpha."""
 
@@ -70,7 +76,7 @@ def openat2(directory: int, path: bytes, how: How) -> int:
     if b"\0" in path:  # a C string would end there
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     while True:
-        descriptor: int = _syscall(_OPENAT2, directory, path, how.reference, _HOW_SIZE)
+        descriptor: int = _syscall(_OPENAT2, directory, path, how.reference, _OPEN_HOW.size)
         if descriptor >= 0:
             return descriptor
         number = ctypes.get_errno()
