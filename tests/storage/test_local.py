@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import random
 import resource
 import signal
 import stat
@@ -25,6 +26,7 @@ from homeport.storage.base import (
     Busy,
     DirectoryNotEmpty,
     Entry,
+    InputOutputError,
     Kind,
     NameNotAllowed,
     NoSpace,
@@ -423,6 +425,58 @@ class TestUploads:
         status = os.stat(root / "file")
         assert (status.st_uid, status.st_gid) == (12345, 23456)
 
+    def test_what_is_right_already_is_not_changed_again(
+        self, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A change of owner or mode goes to the disk, even if it changes nothing."""
+        changes: list[str] = []
+        for name in ("fchmod", "fchown"):
+            monkeypatch.setattr(os, name, lambda *_, name=name: changes.append(name))
+        old = os.umask(0o022)
+        try:
+            for access in (Access.CREATE, Access.REPLACE):
+                storage.open_write(path("/file"), access, mode=0o644).commit()
+            os.chmod(root / "file", 0o640)
+            storage.open_write(path("/file"), Access.REPLACE, mode=0o644).commit()
+        finally:
+            os.umask(old)
+        assert stat.S_IMODE(os.stat(root / "file").st_mode) == 0o640
+        assert changes == []
+
+    @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="only a nameless file takes a name at its end")
+    def test_a_name_that_is_taken(self, root: Path, storage: LocalStorage) -> None:
+        """What is about to replace another file takes a name first; should somebody have that one, the next."""
+        put(storage, "/file", b"old")
+        state = random.getstate()
+        taken = os.fsdecode(own.upload_name())
+        (root / taken).write_bytes(b"another's")
+        with storage.open_write(path("/file"), Access.REPLACE) as writer:
+            writer.write(memoryview(b"new"))
+            random.setstate(state)
+            writer.commit()
+        assert get(storage, "/file") == b"new"
+        assert (root / taken).read_bytes() == b"another's"
+        assert sorted(os.listdir(root)) == sorted([taken, "file"])
+
+    def test_an_upload_outlives_its_storage(self, root: Path) -> None:
+        """In the root itself it works through the storage's own handle, which must not become another file's."""
+        before = len(os.listdir("/proc/self/fd"))
+        storage = LocalStorage(str(root))
+        put(storage, "/file", b"old")
+        writers = [storage.open_write(path(name), Access.REPLACE) for name in ("/file", "/new", "/given up")]
+        storage.close()
+        with pytest.raises(InputOutputError):
+            storage.open_write(path("/late"), Access.REPLACE)
+        others = [os.open("/", os.O_PATH) for _ in range(20)]  # they would get a number that was given back
+        for writer in writers[:2]:
+            writer.write(memoryview(b"new"))
+            writer.commit()
+        writers[2].abort(keep=False)
+        for other in others:
+            os.close(other)
+        assert {name: (root / name).read_bytes() for name in os.listdir(root)} == {"file": b"new", "new": b"new"}
+        assert len(os.listdir("/proc/self/fd")) == before
+
     def test_an_upload_that_is_lost_leaves_the_target_and_says_so(self, root: Path, storage: LocalStorage) -> None:
         put(storage, "/file", b"old")
         writer = storage.open_write(path("/file"), Access.REPLACE)
@@ -605,7 +659,8 @@ class TestSystem:
         assert translated.path == path("/client")
 
     def test_out_of_descriptors(self, storage: LocalStorage) -> None:
-        put(storage, "/file", b"content")
+        storage.make_directory(path("/directory"))
+        put(storage, "/directory/file", b"content")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         low = os.open("/", os.O_RDONLY)
         os.close(low)
@@ -613,7 +668,7 @@ class TestSystem:
         try:
             for call in (storage.stat, storage.open_read, storage.scan):
                 with pytest.raises(Busy):
-                    call(path("/file" if call is not storage.scan else "/"))
+                    call(path("/directory/file" if call is not storage.scan else "/"))
             for access in Access:
                 with pytest.raises(Busy):
                     storage.open_write(path("/other"), access)

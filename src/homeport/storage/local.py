@@ -145,7 +145,7 @@ class LocalStorage(Storage):
 
     def open_read(self, path: VirtualPath) -> Reader:
         octets = _existing(path)
-        with Translating(path):
+        try:
             descriptor = self._root.open(octets, READ)
             try:
                 status = os.fstat(descriptor)
@@ -155,14 +155,18 @@ class LocalStorage(Storage):
                 os.close(descriptor)
                 raise
             os.close(descriptor)
+        except OSError as error:
+            raise translate(error, path) from error
         raise IsADirectory(path) if stat.S_ISDIR(status.st_mode) else NotAFile(path)
 
     def open_write(self, path: VirtualPath, access: Access, offset: int = 0, mode: int = 0o666) -> Writer:
         octets = _to_be_made(path)
-        if path.is_root:
+        if octets == b".":
             raise IsADirectory(path)
-        with Translating(path):
+        try:
             return self._uploads.begin(path, octets, access, offset, mode & _PERMISSIONS)
+        except OSError as error:
+            raise translate(error, path) from error
 
     def partial_size(self, path: VirtualPath) -> int | None:
         if path.is_root:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
+import random
 import stat
 import sys
 
@@ -35,7 +35,8 @@ def is_reserved(path: str) -> bool:
 
 
 def upload_name() -> bytes:
-    return _PREFIX + b"upload-" + secrets.token_hex(8).encode()
+    """A name that nobody has. It need not be secret, and `random` begins anew in each process, in a forked one, too."""
+    return b"%supload-%016x" % (_PREFIX, random.getrandbits(64))
 
 
 def creation_name(name: bytes) -> bytes:

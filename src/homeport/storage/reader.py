@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 
 from homeport.protocol.path import VirtualPath
 
 from .base import Reader
 from .errors import translate
-
-if hasattr(os, "preadv"):
-
-    def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-        return os.preadv(descriptor, (buffer,), offset)
-
-else:
-
-    def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        data = os.read(descriptor, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 class LocalReader(Reader):
@@ -41,16 +27,22 @@ class LocalReader(Reader):
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         try:
-            return _read_at(self._descriptor, buffer, offset)
+            if hasattr(os, "preadv"):
+                return os.preadv(self._descriptor, (buffer,), offset)
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            data = os.read(self._descriptor, len(buffer))
         except OSError as error:
             raise translate(error, self._path) from error
+        buffer[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
+        descriptor = self._descriptor
+        if descriptor >= 0:
+            self._descriptor = -1
             os.close(descriptor)
 
-    def __del__(self, warn: Callable[[str, type[Warning]], None] = warnings.warn) -> None:
+    def __del__(self) -> None:
         if getattr(self, "_descriptor", -1) >= 0:
-            warn(f"reader of {self._path!r} was never closed", ResourceWarning)
+            warnings.warn(f"reader of {self._path!r} was never closed", ResourceWarning, stacklevel=1)
             self.close()

@@ -44,12 +44,13 @@ _ATTEMPTS = 8
 class Uploads:
     """Begins uploads beneath one root."""
 
-    __slots__ = ("_identity", "_nameless", "_root", "_sync")
+    __slots__ = ("_as_root", "_ask", "_nameless", "_root", "_sync")
 
     def __init__(self, root: Root, identity: Identity, *, nameless: bool, sync: bool) -> None:
         """*nameless*: files without a name can be published, which takes /proc."""
         self._root = root
-        self._identity = identity
+        self._as_root = identity.is_root
+        self._ask = not identity.is_root and os.access in os.supports_effective_ids
         self._nameless = nameless and bool(_NAMELESS)
         self._sync = sync
 
@@ -77,7 +78,7 @@ class Uploads:
             return writer
         temporary = creation_name(place.name)
         with ExitStack() as undo:
-            descriptor = self._reserve(directory, temporary)
+            descriptor = self._reserve(directory, temporary, mode)
             undo.callback(os.close, descriptor)
             undo.callback(os.unlink, directory.at(temporary), dir_fd=directory.descriptor)
             # Looked up only now: with the reservation held nobody else can be about to publish that name as new.
@@ -104,19 +105,21 @@ class Uploads:
         elif offset > status.st_size:
             raise BadOffset(path)
         else:
-            self._check_writable(place)
-        descriptor, temporary = self._new_file(place.directory, mode)
+            if self._ask:
+                _check_writable(place)
+            mode = status.st_mode & 0o777
+        directory = place.directory
+        descriptor, temporary = self._new_file(directory, mode)
         try:
-            self._adopt(descriptor, status, mode)
+            _set_mode(descriptor, mode, status if self._as_root else None)
             if offset:
                 _copy_start(path, place, descriptor, offset)
         except BaseException:
             os.close(descriptor)
             if temporary is not None:
-                os.unlink(place.directory.at(temporary), dir_fd=place.directory.descriptor)
+                os.unlink(directory.at(temporary), dir_fd=directory.descriptor)
             raise
-        replaces = status is not None
-        ending = Beside(descriptor, temporary, place.directory, place.name, replaces=replaces, sync=self._sync)
+        ending = Beside(descriptor, temporary, directory, place.name, replaces=status is not None, sync=self._sync)
         return LocalWriter(path, descriptor, offset, ending)
 
     def _new_file(self, directory: Directory, mode: int) -> tuple[int, bytes | None]:
@@ -140,13 +143,13 @@ class Uploads:
                     raise
         return None
 
-    def _reserve(self, directory: Directory, name: bytes) -> int:
+    def _reserve(self, directory: Directory, name: bytes, mode: int) -> int:
         """A new file called *name*, locked; EEXIST while another upload holds it. What a crash has left goes."""
         for _ in range(_ATTEMPTS):
-            descriptor = self._nameless_file(directory, 0o600)
+            descriptor = self._nameless_file(directory, mode)
             try:
                 if descriptor is None:
-                    descriptor = _locked_file(directory, name, 0o600)
+                    descriptor = _locked_file(directory, name, mode)
                     if descriptor is not None:
                         return descriptor
                     continue
@@ -215,32 +218,29 @@ class Uploads:
         directory.close()
         return LocalWriter(path, descriptor, status.st_size, InPlace(descriptor, status.st_size, sync=self._sync))
 
-    def _check_writable(self, place: Place) -> None:
-        """A file that may not be written is not to be replaced either, although a rename would not ask."""
-        if self._identity.is_root or os.access not in os.supports_effective_ids:
-            return
-        directory = place.directory
-        if not os.access(directory.at(place.name), os.W_OK, dir_fd=directory.descriptor, effective_ids=True):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    def _adopt(self, descriptor: int, old: os.stat_result | None, mode: int) -> None:
-        """Give a new file the old one's owner, as far as we may, and mode."""
-        if old is None:
-            _set_mode(descriptor, mode)
-            return
-        if self._identity.is_root:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        _set_mode(descriptor, old.st_mode & 0o777)
+def _check_writable(place: Place) -> None:
+    """A file that may not be written is not to be replaced either, although a rename would not ask."""
+    directory = place.directory
+    if not os.access(directory.at(place.name), os.W_OK, dir_fd=directory.descriptor, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _set_mode(descriptor: int, mode: int) -> None:
-    """The exact mode: the process's umask has taken bits off."""
+def _set_mode(descriptor: int, mode: int, old: os.stat_result | None = None) -> None:
+    """The exact mode, where the process's umask has taken bits off, and the owner and group of *old*.
+
+    Both are asked for first: mostly they are right, and to change them again is dear, since it has to reach the disk.
+    """
     if sys.platform == "win32":
         return
-    try:
-        os.fchmod(descriptor, mode)
-    except PermissionError:
-        pass  # a file system without these bits (FAT): the file is as it can be
+    new = os.fstat(descriptor)
+    if old is not None and (new.st_uid != old.st_uid or new.st_gid != old.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    if new.st_mode & 0o7777 != mode:
+        try:
+            os.fchmod(descriptor, mode)
+        except PermissionError:
+            pass  # a file system without these bits (FAT): the file is as it can be
 
 
 def _exists(directory: Directory, name: bytes) -> bool:

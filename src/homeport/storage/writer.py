@@ -9,34 +9,40 @@
 
 from __future__ import annotations
 
+import abc
 import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
 
 from homeport.protocol.path import VirtualPath
 
 from .base import InputOutputError, Writer
 from .beneath import Directory
-from .errors import Translating, translate
+from .errors import translate
 from .linux import rename_new
 from .own import forget_partial, partial_name, upload_name
 
+_ATTEMPTS = 8
 
-class Ending(Protocol):
+
+class Ending(abc.ABC):
     """What becomes of the octets. `publish` and `withdraw` may raise OSError; `close` ends it after either."""
 
+    __slots__ = ()
+
+    @abc.abstractmethod
     def publish(self) -> None: ...
 
+    @abc.abstractmethod
     def withdraw(self, *, keep: bool) -> None: ...
 
+    @abc.abstractmethod
     def close(self) -> None: ...
 
 
-class InPlace:
+class InPlace(Ending):
     """Octets at the end of an old file, whose length was *start*."""
 
     __slots__ = ("_descriptor", "_start", "_sync")
@@ -58,7 +64,7 @@ class InPlace:
         os.close(self._descriptor)
 
 
-class Beside:
+class Beside(Ending):
     """A file of its own until it is published as *name* in *directory*."""
 
     __slots__ = ("_descriptor", "_directory", "_exclusive", "_name", "_replaces", "_resumed", "_sync", "_temporary")
@@ -115,13 +121,22 @@ class Beside:
                 else:
                     return
             # A link never replaces anything: the file takes a name of its own first, and that replaces the other.
-            temporary = upload_name()
-            self._link(temporary)
-            self._temporary = temporary
+            self._temporary = self._link_beside()
         self._close_where_names_are_held()
         held = directory.descriptor
         os.replace(directory.at(self._temporary), directory.at(name), src_dir_fd=held, dst_dir_fd=held)
         self._temporary = None
+
+    def _link_beside(self) -> bytes:
+        """Give the nameless file a name that nobody has."""
+        for _ in range(_ATTEMPTS):
+            name = upload_name()
+            try:
+                self._link(name)
+            except FileExistsError:
+                continue
+            return name
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def _link(self, name: bytes) -> None:
         """Give the nameless file a name."""
@@ -166,6 +181,8 @@ class LocalWriter(Writer):
 
     __slots__ = ("_descriptor", "_ending", "_path", "_whole", "position")
 
+    position: int
+
     def __init__(self, path: VirtualPath, descriptor: int, position: int, ending: Ending) -> None:
         """*descriptor* stands at *position* and belongs to *ending*, which is taken over."""
         self._path = path
@@ -190,8 +207,10 @@ class LocalWriter(Writer):
         if self._descriptor < 0 or not self._whole:
             raise InputOutputError(self._path, "the upload has failed or ended already")
         try:
-            with Translating(self._path):
-                self._ending.publish()
+            self._ending.publish()
+        except OSError as error:
+            self.abort(keep=False)
+            raise translate(error, self._path) from error
         except BaseException:
             self.abort(keep=False)
             raise
@@ -216,9 +235,9 @@ class LocalWriter(Writer):
     ) -> None:
         self.abort(keep=False)
 
-    def __del__(self, warn: Callable[[str, type[Warning]], None] = warnings.warn) -> None:
+    def __del__(self) -> None:
         if getattr(self, "_descriptor", -1) >= 0:
-            warn(f"upload of {self._path!r} was neither committed nor aborted", ResourceWarning)
+            warnings.warn(f"upload of {self._path!r} was neither committed nor aborted", ResourceWarning, stacklevel=1)
             self.abort(keep=False)
 
 
