@@ -66,11 +66,11 @@ def test_what_a_framer_holds() -> None:
     states = []
     for octets in (b"", b"NO", b"OP\r\n", b"PWD\r\n\xff"):
         framer.feed(octets)
-        states.append((framer.waiting, framer.begun))
+        states.append((framer.next is not None, framer.begun))
     assert states == [(False, False), (False, True), (True, False), (True, True)]
     assert [framer.next_line() for _ in range(3)] == [b"NOOP", b"PWD", None]
     framer.feed(b"\xf1")
-    assert (framer.waiting, framer.begun) == (False, False)
+    assert (framer.next is not None, framer.begun) == (False, False)
 
 
 def test_a_lone_line_feed_ends_a_line_too() -> None:

@@ -39,7 +39,7 @@ class Framer:
     """The incoming side of one control connection."""
 
     __slots__ = (
-        "_answers", "_half", "_lines", "_max_line", "_next", "_pending", "_plain", "_skipping", "_subnegotiation",
+        "_half", "_lines", "_max_line", "_pending", "_plain", "_skipping", "_subnegotiation", "answers", "next",
     )  # fmt: skip
 
     def __init__(self, max_line: int = 8192) -> None:
@@ -48,8 +48,9 @@ class Framer:
 
     def clear(self) -> None:
         """Drop everything that was read and not yet taken, answers too: nothing in clear text counts under TLS."""
-        self._next: Line | None = None
-        # What follows `_next`; None while there is nothing, which is nearly always.
+        self.next: Line | None = None
+        """The next whole line without its end, which `next_line` takes; None: there is none yet."""
+        # What follows it; None while there is nothing, which is nearly always.
         self._lines: deque[Line] | None = None
         # The begun line, Telnet removed; while skipping no more than its last two octets.
         self._pending = b""
@@ -57,14 +58,10 @@ class Framer:
         # A Telnet sequence that has not ended. Of a subnegotiation only its frame, and the number of its octets.
         self._half = b""
         self._subnegotiation = 0
-        self._answers = b""
+        self.answers = b""
+        """The refusals that are to be sent now, each once; mostly none."""
         # Whether the next octet begins a line: nothing is half-read.
         self._plain = True
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `next_line` has a line to give."""
-        return self._next is not None
 
     @property
     def begun(self) -> bool:
@@ -76,14 +73,14 @@ class Framer:
         # Nearly every read is one whole line and nothing else.
         if (
             self._plain
-            and self._next is None
+            and self.next is None
             and data.endswith(b"\r\n")
             and data.find(b"\n") == len(data) - 1
             and b"\xff" not in data
             and b"\x00" not in data
             and len(data) - 2 <= self._max_line
         ):
-            self._next = data[:-2]
+            self.next = data[:-2]
             return
         if self._half or _IAC in data:
             self._remove_telnet(data)
@@ -92,22 +89,20 @@ class Framer:
         self._plain = not (self._pending or self._half or self._skipping)
 
     def next_line(self) -> Line | None:
-        """The next whole line without its end; None when there is none yet."""
-        line = self._next
+        """Take the next line; None when there is none yet."""
+        line = self.next
         if line is not None:
             if self._lines is None:
-                self._next = None
+                self.next = None
             else:
-                self._next = self._lines.popleft()
+                self.next = self._lines.popleft()
                 if not self._lines:
                     self._lines = None
         return line
 
     def take_answers(self) -> bytes:
-        """The refusals that are to be sent now, each once; mostly none."""
-        answers = self._answers
-        if answers:
-            self._answers = b""
+        """Take what is to be sent now."""
+        answers, self.answers = self.answers, b""
         return answers
 
     # -- Telnet ------------------------------------------------------------------------------------
@@ -145,7 +140,7 @@ class Framer:
                 # An end of line is never part of a command: a client that sends 255 undoubled loses no line by it.
                 at = start + (1 if code in (_CR, _LF) else 2)
         if answers:
-            self._answers += b"".join(answers)
+            self.answers += b"".join(answers)
         self._frame(b"".join(kept))
 
     def _skip_subnegotiation(self, data: bytes, at: int, kept: list[bytes]) -> int:
@@ -207,8 +202,8 @@ class Framer:
             self._put(line.replace(b"\r\x00", b"\r") if b"\x00" in line else line)
 
     def _put(self, line: Line) -> None:
-        if self._next is None:
-            self._next = line
+        if self.next is None:
+            self.next = line
         elif self._lines is None:
             self._lines = deque((line,))
         else:

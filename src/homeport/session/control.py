@@ -132,53 +132,45 @@ class Control:
             line = self._queue.popleft()
             self._queue_octets -= _size(line)
             return line
-        return self._framer.next_line()
+        # Asked twice for each command, and the second time there is none.
+        return None if self._framer.next is None else self._framer.next_line()
 
-    def _framed(self, octets: bytes) -> None:
-        if not octets:
-            self.lost = True
-            raise ControlLost("the client closed the control connection")
-        if self._inbound is not None:
-            octets = self._decrypted(octets)
-            if not octets:
-                return  # a part of a record, or one that is TLS's own business
-        self._framer.feed(octets)
-        answers = self._framer.take_answers()
-        if answers:
-            self.flush()
-            self._send(answers)
+    def framed_line(self) -> bytes | LineTooLong | None:
+        """The next line that was framed and not put back; for looking at commands during a transfer."""
+        return None if self._framer.next is None else self._framer.next_line()
 
     def peek(self) -> bool:
         """Take in, without waiting, what has come; whether there was anything. Raises ControlLost.
 
         In a handshake also HandshakeError; an alert, if there is one, was sent then.
         """
-        octets = self._read()
-        if octets is None:
-            return False
-        self._framed(octets)
-        return True
-
-    def _read(self) -> bytes | None:
-        """What has come in; None if nothing has, b"" at the end. Raises ControlLost."""
-        if self.ended:
-            return b""
-        try:
-            return self._connection.recv(_RECEIVE_OCTETS, _NOW)
-        except (BlockingIOError, InterruptedError):
-            return None
-        except OSError as error:
+        octets = b""
+        if not self.ended:
+            try:
+                octets = self._connection.recv(_RECEIVE_OCTETS, _NOW)
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as error:
+                self.lost = True
+                raise ControlLost(str(error)) from None
+        if not octets:
             self.lost = True
-            raise ControlLost(str(error)) from None
-
-    def framed_line(self) -> bytes | LineTooLong | None:
-        """The next line that was framed and not put back; for looking at commands during a transfer."""
-        return self._framer.next_line()
+            raise ControlLost("the client closed the control connection")
+        if self._inbound is not None:
+            octets = self._decrypted(octets)
+            if not octets:
+                return True  # a part of a record, or one that is TLS's own business
+        framer = self._framer
+        framer.feed(octets)
+        if framer.answers:
+            self.flush()
+            self._send(framer.take_answers())
+        return True
 
     @property
     def waiting(self) -> bool:
         """Whether `next_line` has one."""
-        return bool(self._queue) or self._framer.waiting
+        return bool(self._queue) or self._framer.next is not None
 
     @property
     def queued(self) -> bool:
