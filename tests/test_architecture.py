@@ -46,10 +46,7 @@ ADAPTERS = (
 DANGERS: dict[str, set[str]] = {
     "socket": {
         "cli.running",  # what a signal rings
-        "data.arrivals",
         "data.channel",
-        "data.offer",
-        "data.ports",
         "data.kernelstream",
         "data.stream",
         "data.tlsstream",

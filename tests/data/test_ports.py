@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -57,7 +58,7 @@ def pool() -> Iterator[Pool]:
 
 def meet(offer: Offer, control: Control, client: socket.socket, timeout: float = 5) -> None:
     """Wait, and check that what came is the other end of *client*."""
-    with offer.wait(control, timeout) as connection:
+    with closing(offer.wait(control, timeout)) as connection:
         assert connection.getpeername() == client.getsockname()
 
 
@@ -82,7 +83,7 @@ def test_the_client_may_come_after_the_wait_has_begun(pool: Pool, control: Contr
     waiting = Meanwhile(lambda: offer.wait(control, 5))
     wait_until(lambda: offer.waker is not None)
     client = connect(offer.port)
-    with waiting.result() as connection:
+    with closing(waiting.result()) as connection:
         assert connection.getpeername() == client.getsockname()
         assert connection.gettimeout() == 0
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -181,7 +182,7 @@ def test_one_port_serves_twenty_clients_at_once(pool: Pool, connect: Connect) ->
     # The order in which they connect is not that in which they wait.
     clients = {peer: connect(ports.ports[0], peer) for peer in reversed(peers)}
     for peer, one in zip(peers, waiting, strict=True):
-        with one.result() as connection:
+        with closing(one.result()) as connection:
             assert connection.getpeername() == clients[peer].getsockname()
     for control in controls:
         control.close()
@@ -206,7 +207,7 @@ def test_who_waits_is_woken_when_another_thread_was_quicker_to_accept(
     waiting = Meanwhile(lambda: offer.wait(control, 60))
     wait_until(lambda: offer.waker is not None)
     # Nothing ever shows at the port: it was accepted before the poll looked.
-    assert ports._hand_over(offer.place, "127.0.0.2", pair[0]) == (offer, False)
+    assert ports._bring(offer.place, pair[0], ("127.0.0.2", 40000), []) is offer
     assert waiting.result() is pair[0]
 
 
@@ -421,7 +422,7 @@ def test_the_wait_goes_on_after_a_stranger(pool: Pool, control: Control, connect
         pass  # so quick that connect itself met the reset
     assert waiting.running
     client = connect(offer.port, "127.0.0.2")
-    with waiting.result() as connection:
+    with closing(waiting.result()) as connection:
         assert connection.getpeername() == client.getsockname()
 
 

@@ -1,28 +1,37 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 
 from homeport.net import listener as module
-from homeport.net.listener import accept, endpoint, listen, plain, text_of
+from homeport.net.listener import Listener, accept, endpoint, listen, plain, take, text_of
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
-def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+def listening(request: pytest.FixtureRequest) -> Iterator[Listener]:
     with listen(request.param, 0) as one:
         yield one
 
 
-def test_accepted_sockets_are_ready_for_use(listening: socket.socket) -> None:
+Way = Callable[[Any], tuple[Any, tuple[str, int]]]
+both = pytest.mark.parametrize("way", [accept, take])
+
+
+@both
+def test_accepted_sockets_are_ready_for_use(listening: Listener, way: Way) -> None:
     with socket.create_connection(listening.getsockname()[:2]) as client:
-        connection, peer = accept(listening)
-        with connection:
+        connection, peer = way(listening)
+        with closing(connection):
+            assert connection.getpeername() == client.getsockname()
             assert peer == client.getsockname()[:2]
             assert connection.gettimeout() == 0
-            assert not connection.get_inheritable()
+            assert not os.get_inheritable(connection.fileno())
             # On Linux nobody has set these but on the listening socket.
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -30,9 +39,15 @@ def test_accepted_sockets_are_ready_for_use(listening: socket.socket) -> None:
                 assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
-def test_accept_does_not_wait(listening: socket.socket) -> None:
+@both
+def test_accept_does_not_wait(listening: Listener, way: Way) -> None:
     with pytest.raises(BlockingIOError):
-        accept(listening)
+        way(listening)
+
+
+def test_a_taken_connection_that_is_dropped_is_told_of(listening: Listener) -> None:
+    with socket.create_connection(listening.getsockname()[:2]), pytest.warns(ResourceWarning, match="unclosed"):
+        take(listening)
 
 
 def test_ipv6_leaves_ipv4_alone() -> None:
@@ -66,16 +81,20 @@ class Failing:
         number = self._numbers.pop(0)
         raise OSError(number, "")
 
+    take = accept
 
-def test_a_connection_that_broke_while_it_waited_is_passed_over() -> None:
+
+@both
+def test_a_connection_that_broke_while_it_waited_is_passed_over(way: Way) -> None:
     with pytest.raises(BlockingIOError):
-        accept(Failing(errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN))  # type: ignore[arg-type]
+        way(Failing(errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN))
 
 
+@both
 @pytest.mark.parametrize("number", sorted(module.SHORTAGE))
-def test_a_shortage_is_raised(number: int) -> None:
+def test_a_shortage_is_raised(number: int, way: Way) -> None:
     with pytest.raises(OSError) as caught:
-        accept(Failing(number))  # type: ignore[arg-type]
+        way(Failing(number))
     assert caught.value.errno == number
 
 

@@ -7,12 +7,12 @@ client's. Nothing blocks: a header that is late is looked for again whenever som
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from homeport.net.listener import Connection
 from homeport.protocol.proxy import ProxyError, Reader
 
 from .stream import reset
@@ -36,7 +36,7 @@ class Proxies:
 class _Arrival:
     __slots__ = ("connection", "peer", "reader", "until")
 
-    def __init__(self, connection: socket.socket, peer: Endpoint, until: float) -> None:
+    def __init__(self, connection: Connection, peer: Endpoint, until: float) -> None:
         self.connection = connection
         self.peer = peer
         self.until = until
@@ -71,7 +71,7 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, connection: socket.socket, peer: Endpoint) -> bool:
+    def add(self, connection: Connection, peer: Endpoint) -> bool:
         """Wait for the header of *connection*, which is ours then. False: *peer* is no proxy, or too many wait."""
         if not self._proxies.trusted(peer[0]):
             return False
@@ -86,11 +86,11 @@ class Arrivals:
         with self._lock:
             return tuple(one.connection.fileno() for one in self._waiting)
 
-    def introduced(self) -> Iterator[tuple[socket.socket, Endpoint]]:
+    def introduced(self) -> Iterator[tuple[Connection, Endpoint]]:
         """Take out those that told their client, with it. Resets those that told nonsense, or nothing in time."""
         if not self._waiting:
             return
-        known: list[tuple[socket.socket, Endpoint]] = []
+        known: list[tuple[Connection, Endpoint]] = []
         with self._lock:  # held while reading, which does not block: who looks meanwhile must not miss one
             still: list[_Arrival] = []
             for one in self._waiting:

@@ -16,16 +16,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from homeport.net.listener import SHORTAGE, endpoint, plain, text_of, tune
+from homeport.net.listener import SHORTAGE, Connection, endpoint, plain, text_of, tune
 
 from .connection import Cause, DataConnectionError, attend
 from .stream import reset
 from .watch import Watch
 
 __all__ = ["Cause", "Connection", "DataConnectionError", "dial"]
-
-Connection = socket.socket
-"""A data connection that was made, before anything is laid over it."""
 
 _NO_SUCH_SOURCE = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)})

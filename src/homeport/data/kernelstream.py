@@ -14,6 +14,7 @@ import time
 
 from homeport.net.kernel import sends
 from homeport.net.layer import reason
+from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
 from .stream import WantRead, WantWrite, reset, room
@@ -22,6 +23,13 @@ from .watch import Watch
 
 _NOT_TLS = frozenset({"HTTP_REQUEST", "WRONG_VERSION_NUMBER", "HTTPS_PROXY_REQUEST"})
 """What OpenSSL calls plain text."""
+
+
+def twin_of(connection: Connection) -> socket.socket:
+    """Another descriptor of *connection*, non-blocking as well, of the class that OpenSSL's wrapper wants. OSError."""
+    twin = socket.fromfd(connection.fileno(), connection.family, connection.type)
+    twin.setblocking(False)
+    return twin
 
 
 def secure_socket(connection: ssl.SSLSocket, watch: Watch, seconds: float) -> None:
@@ -57,7 +65,7 @@ class KernelTlsStream:
 
     __slots__ = ("_connection", "_twin", "zero_copy")
 
-    def __init__(self, connection: ssl.SSLSocket, twin: socket.socket) -> None:
+    def __init__(self, connection: ssl.SSLSocket, twin: Connection) -> None:
         """*twin* is another descriptor of the same connection, which is closed together with it."""
         self._connection = connection
         self._twin = twin

@@ -11,9 +11,10 @@ be taken back for another session of the same client, and `wait` says so.
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
+
+from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
 from .stream import reset
@@ -67,7 +68,7 @@ class Offer:
         """The port that was announced: another one, where a router translates ports."""
         self.open = True
         """Whether a connection from the peer is for this offer, and not a late one for an earlier offer."""
-        self.connection: socket.socket | None = None
+        self.connection: Connection | None = None
         self.waker: Waker | None = None
         self.strangers: list[str] = []
         self.excused = False
@@ -82,7 +83,7 @@ class Offer:
     def port(self) -> int:
         return self.place.number
 
-    def wait(self, watch: Watch, timeout: float) -> socket.socket:
+    def wait(self, watch: Watch, timeout: float) -> Connection:
         """The client's connection, non-blocking; the caller owns it. The offer is over afterwards, whatever happens.
 
         Waits at most *timeout* seconds, and lets *watch* attend to the control connection meanwhile. Raises
@@ -92,33 +93,38 @@ class Offer:
         if self._over:
             raise DataConnectionError(Cause.CLOSED, f"The offer of port {self.port} is over; another PASV is needed.")
         try:
-            if self.connection is None:
-                # Usually the client is there: one accept, and no poll.
-                self._ports.admit(self.place, self)
-                if self.connection is None:
-                    self._poll(watch, timeout)
             connection = self.connection
             if connection is None:
-                raise DataConnectionError(Cause.CLOSED, f"Port {self.port} was closed: the server is stopping.")
-            self.connection = None
-            self._over = True
-            return connection
-        finally:
+                # Usually the client is there: one accept, and no poll.
+                self._ports.admit(self.place, self)
+                connection = self.connection
+                if connection is None:
+                    connection = self._poll(watch, timeout)
+        except BaseException:
             self.release()
+            raise
+        self.connection = None
+        self._over = True
+        return connection
 
     def release(self) -> None:
         """Give the port back. A connection that came for it meanwhile is closed. Does nothing the second time."""
         if self._over:
             return
         self._over = True
-        if self.connection is None and not self.waited_for:
+        if not self.waited_for and not self._has_come():
             # Many clients connect before they send RETR: then theirs is at the port, and only nobody has looked.
             self._ports.admit(self.place, self)
-            self.unused = self.connection is None and not self.short and not self.place.arrivals
+            self.unused = not self._has_come() and not self.short and not self.place.arrivals
         self._ports.withdraw(self.place, self)
-        if self.connection is not None:
-            reset(self.connection)
+        connection = self.connection
+        if connection is not None:
+            reset(connection)
             self.connection = None
+
+    def _has_come(self) -> bool:
+        """Asked anew each time: what is called in between, and other threads, change it."""
+        return self.connection is not None
 
     def take_back(self) -> None:
         """Its port goes to another session, for it has not been used for long."""
@@ -129,13 +135,18 @@ class Offer:
         if len(self.strangers) < _STRANGERS_KEPT:
             self.strangers.append(address)
 
-    def _poll(self, watch: Watch, timeout: float) -> None:
-        """Until `connection` is there or the ports are closed."""
+    def _poll(self, watch: Watch, timeout: float) -> Connection:
+        """Wait for `connection`."""
         ports, place = self._ports, self.place
         deadline = time.monotonic() + timeout
         waker = ports.start_waiting(self)
         try:
-            while self.connection is None and not ports.closed:
+            while True:
+                connection = self.connection
+                if connection is not None:
+                    return connection
+                if ports.closed:
+                    raise DataConnectionError(Cause.CLOSED, f"Port {self.port} was closed: the server is stopping.")
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise self._nobody(timeout)
@@ -153,7 +164,7 @@ class Offer:
                         waker.clear()
                 if control in found:
                     attend(watch, f"{self.peer} to connect to port {self.port}")
-                if self.connection is None:
+                if not self._has_come():
                     ports.admit(place, self)
         finally:
             if waker is not None:

@@ -20,13 +20,12 @@ One lock guards promises and queues. Nothing blocks while it is held; accept and
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from homeport.net.listener import SHORTAGE, Listener, accept, plain
+from homeport.net.listener import SHORTAGE, Connection, Listener, plain, take
 
 from .arrivals import Arrivals, Proxies
 from .connection import Cause, DataConnectionError, attend
@@ -234,10 +233,11 @@ class PassivePorts:
         Ends early once *until* has its connection. The addresses of strangers.
         """
         strangers: list[str] = []
+        arrivals = port.arrivals
         came = False
         for _ in range(_ADMITTED_AT_ONCE):
             try:
-                connection, peer = accept(port.listener)
+                connection, peer = take(port.listener)
             except BlockingIOError:
                 if until is not None:
                     until.short = False
@@ -250,37 +250,48 @@ class PassivePorts:
                             Cause.CLOSED, f"Port {port.number} broke: {error.strerror}."
                         ) from error
                 break
-            if port.arrivals is not None and port.arrivals.add(connection, peer):
+            if arrivals is None:
+                offer = self._bring(port, connection, peer, strangers)
+                if offer is not None and offer is until:
+                    break
+            elif arrivals.add(connection, peer):
                 came = True
-                continue
-            offer = self._bring(port, connection, peer, strangers, known=port.arrivals is None)
-            if offer is not None and offer is until:
-                break
-        if port.arrivals is not None:
-            for connection, client in port.arrivals.introduced():
+            else:
+                self._turn_away(port, connection, peer, strangers)
+        if arrivals is not None:
+            for connection, client in arrivals.introduced():
                 self._bring(port, connection, client, strangers)
-            if came and port.arrivals:
+            if came and arrivals:
                 self._wake(port)
         return strangers
 
-    def _bring(
-        self,
-        port: Port,
-        connection: socket.socket,
-        peer: tuple[str, int],
-        strangers: list[str],
-        *,
-        known: bool = True,
-    ) -> Offer | None:
-        """Bring *connection* to the offer of *peer*, and return that; else it is reset. *known*: it may have one."""
-        offer, late = self._hand_over(port, plain(peer[0]), connection) if known else (None, False)
-        if offer is None:
-            reset(connection)
+    def _bring(self, port: Port, connection: Connection, peer: tuple[str, int], strangers: list[str]) -> Offer | None:
+        """Bring *connection* to the offer of *peer*, and return that. If there is none, it is reset."""
+        address = plain(peer[0])
+        with self._lock:
+            offer = port.offers.get(address) or port.offers.get(ANYBODY)
+            if offer is not None and offer.open:
+                offer.connection = connection
+                if offer.waker is not None:
+                    offer.waker.wake()
+                self._vacate(port, offer.peer)
+                return offer
+            late = offer is not None or address in port.former or ANYBODY in port.former
             if not late:
-                strangers.append(peer[0])
-                if self._refused is not None:
-                    self._refused(peer, port.number)
-        return offer
+                for other in port.offers.values():
+                    other.note_stranger(address)
+        if late:
+            reset(connection)
+        else:
+            self._turn_away(port, connection, peer, strangers)
+        return None
+
+    def _turn_away(self, port: Port, connection: Connection, peer: tuple[str, int], strangers: list[str]) -> None:
+        """Reset *connection*, which nobody has ever been told to make."""
+        reset(connection)
+        strangers.append(peer[0])
+        if self._refused is not None:
+            self._refused(peer, port.number)
 
     def _wake(self, port: Port) -> None:
         """Let all who wait at *port* look which descriptors are there now."""
@@ -359,27 +370,11 @@ class PassivePorts:
     def _vacate(self, port: Port, peer: str) -> None:
         """Take the promise to *peer* off *port*; the first in the peer's queue gets it, so that nobody overtakes."""
         del port.offers[peer]
-        turn = port.range.first(peer, port.number)
+        turn = port.range.first(peer, port.number) if port.range.queues else None
         if turn is not None:
             turn.offer = self._promise(port, peer, turn.local)
             if turn.waker is not None:
                 turn.waker.wake()
-
-    def _hand_over(self, port: Port, peer: str, connection: socket.socket) -> tuple[Offer | None, bool]:
-        """The offer that gets *connection*, or None, and whether it is one that came too late. Takes the lock."""
-        with self._lock:
-            offer = port.offers.get(peer) or port.offers.get(ANYBODY)
-            if offer is not None and offer.open:
-                offer.connection = connection
-                if offer.waker is not None:
-                    offer.waker.wake()
-                self._vacate(port, offer.peer)
-                return offer, False
-            if offer is not None or peer in port.former or ANYBODY in port.former:
-                return None, True
-            for other in port.offers.values():
-                other.note_stranger(peer)
-            return None, False
 
     def _reclaim(self, within: PortRange, peer: str, turn: Turn) -> float:
         """Take back the oldest offer to *peer* if it is not used in time; else the seconds until it may be."""

@@ -19,6 +19,8 @@ import struct
 import sys
 from typing import Protocol
 
+from homeport.net.listener import Connection
+
 from .readiness import ready
 
 _RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
@@ -88,7 +90,7 @@ class PlainStream:
 
     zero_copy = hasattr(os, "sendfile")
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Connection) -> None:
         if connection.gettimeout() != 0:
             connection.setblocking(False)
         self._connection = connection
@@ -151,7 +153,7 @@ class PlainStream:
         reset(self._connection)
 
 
-def reset(connection: socket.socket) -> None:
+def reset(connection: Connection) -> None:
     """Close with a reset. Never raises; a socket that is closed already stays so."""
     if connection.fileno() < 0:
         return
@@ -162,7 +164,7 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def room(connection: socket.socket) -> int:
+def room(connection: Connection) -> int:
     """`Stream.room` of a connected socket.
 
     Linux calls a socket writable when a third of its buffer is free, and what it counts is somewhat more than octets.

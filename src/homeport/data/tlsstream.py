@@ -25,6 +25,7 @@ import ssl
 import time
 
 from homeport.net.layer import HandshakeError, Layer, NotTls
+from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
 from .readiness import ready
@@ -84,7 +85,7 @@ class Boundary:
         return step
 
 
-def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float, boundary: Boundary) -> None:
+def secure(connection: Connection, layer: Layer, watch: Watch, seconds: float, boundary: Boundary) -> None:
     """The handshake, on a *connection* that is non-blocking. Where it fails, the alert was sent and it is closed.
 
     Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. *boundary* sees what comes.
@@ -110,7 +111,7 @@ def secure(connection: socket.socket, layer: Layer, watch: Watch, seconds: float
         raise DataConnectionError(cause, f"The TLS handshake on the data connection failed: {error}.") from None
 
 
-def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
+def _receive(connection: Connection, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
     while True:
         # Tried before it is waited for, which is when a 150 that was held back goes out. Node's clients say hello right
         # after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
@@ -125,7 +126,7 @@ def _receive(connection: socket.socket, watch: Watch, deadline: float, seconds: 
         return octets
 
 
-def _await(connection: socket.socket, watch: Watch, deadline: float, seconds: float) -> None:
+def _await(connection: Connection, watch: Watch, deadline: float, seconds: float) -> None:
     left = deadline - time.monotonic()
     descriptor = connection.fileno()
     if left > 0:
@@ -140,7 +141,7 @@ def _await(connection: socket.socket, watch: Watch, deadline: float, seconds: fl
     )
 
 
-def _send_all(connection: socket.socket, octets: bytes, deadline: float) -> None:
+def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
     """A flight of the handshake: some kilobytes, for which a new connection has room."""
     rest = memoryview(octets)
     while rest:
@@ -164,7 +165,7 @@ class TlsStream:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: Connection,
         layer: Layer,
         boundary: Boundary,
         *,

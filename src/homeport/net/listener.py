@@ -11,6 +11,7 @@ IPv4 and IPv6 have listening sockets of their own (V6ONLY), so no address ever c
 
 from __future__ import annotations
 
+import _socket
 import errno
 import socket
 import sys
@@ -46,6 +47,11 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What accept reports when this process or the system has no room for another connection. It stays in the backlog."""
 
 
+Connection = _socket.socket
+"""A connected socket as C has it. `socket.socket`, which is one too, adds in Python what makes files of sockets. A data
+connection lives for some microseconds, and neither needs that nor is worth its price."""
+
+
 class Listener(socket.socket):
     """A listening socket whose `accept` costs half.
 
@@ -63,6 +69,11 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         descriptor, peer = self._accept()  # type: ignore[attr-defined]  # of _socket.socket; typeshed leaves it out
         return socket.socket(self._family, _STREAM, 0, descriptor), peer
+
+    def take(self) -> tuple[Connection, Any]:
+        """The same with less around the connection."""
+        descriptor, peer = self._accept()  # type: ignore[attr-defined]  # as above
+        return Connection(self._family, _STREAM, 0, descriptor), peer
 
 
 _STREAM = int(socket.SOCK_STREAM)
@@ -100,13 +111,10 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
     while True:
         try:
             connection, peer = listener.accept()
-        except BlockingIOError:
-            raise
+            break
         except OSError as error:
-            if error.errno in _ONE_CONNECTION_ONLY:
-                continue
-            raise
-        break
+            if error.errno not in _ONE_CONNECTION_ONLY:
+                raise
     if not blocking:
         connection.setblocking(False)
     elif connection.gettimeout() is not None:
@@ -116,7 +124,22 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
     return connection, text_of(peer)
 
 
-def tune(connection: socket.socket) -> None:
+def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
+    """As `accept`, for a data connection: non-blocking."""
+    while True:
+        try:
+            connection, peer = listener.take()
+            break
+        except OSError as error:
+            if error.errno not in _ONE_CONNECTION_ONLY:
+                raise
+    connection.setblocking(False)
+    if not _INHERITED:
+        tune(connection)
+    return connection, text_of(peer)
+
+
+def tune(connection: Connection) -> None:
     """Set TCP_NODELAY and keepalive."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

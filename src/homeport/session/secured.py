@@ -11,7 +11,7 @@ import ssl
 from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
-from homeport.data.kernelstream import KernelTlsStream, secure_socket
+from homeport.data.kernelstream import KernelTlsStream, secure_socket, twin_of
 from homeport.data.stream import Stream, reset
 from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.data.transfer import Plan
@@ -75,7 +75,7 @@ def _by_kernel(
 ) -> Stream:
     """A download that is worth it. Only where resumption is not required: a session that is broken off is forgotten."""
     try:
-        secured = tls.data_socket(protection.layer, context.session.peer[0], connection.dup())
+        secured = tls.data_socket(protection.layer, context.session.peer[0], twin_of(connection))
     except OSError as failure:
         raise not_secured(context, DataConnectionError(Cause.TLS_FAILED, str(failure)), client) from None
     try:
