@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import resource
@@ -18,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeport.protocol.path import PathError, VirtualPath
-from homeport.storage import beneath
+from homeport.storage import beneath, linux
 from homeport.storage.base import Access, StorageError
 from homeport.storage.beneath import OBJECT, PASS, READ, DescriptorRoot, Root
 from homeport.storage.bypath import PathRoot
-from homeport.storage.linux import How, has_openat2, openat2
+from homeport.storage.linux import How, has_openat2
 from homeport.storage.local import LocalStorage
 
 SECRET = b"outside of the root"
@@ -268,46 +269,68 @@ class TestLinks:
         assert stat.S_ISLNK(place.status.st_mode)
 
 
+class Kernel:
+    """What stands in for the system call openat2: it fails *times* times (None: always) with *number*."""
+
+    def __init__(self, number: int, times: int | None = None) -> None:
+        self.asked = 0
+        self._number = number
+        self._times = times
+        self._real: Callable[..., int] = getattr(linux, "_syscall")  # noqa: B009 - no part of its interface
+
+    def __call__(self, *arguments: object) -> int:
+        self.asked += 1
+        if self._times is not None and self.asked > self._times:
+            return self._real(*arguments)
+        ctypes.set_errno(self._number)
+        return -1
+
+
 class TestKernel:
     def test_the_kernel_that_is_not_sure_is_asked_again(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         root = DescriptorRoot(bytes(tree), kernel=True)
-        asked = 0
-        real = openat2
-
-        def unsure(directory: int, path: bytes, how: How) -> int:
-            nonlocal asked
-            asked += 1
-            if asked < 5:
-                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            return real(directory, path, how)
-
-        monkeypatch.setattr(beneath, "openat2", unsure)
+        kernel = Kernel(errno.EAGAIN, 4)
+        monkeypatch.setattr(linux, "_syscall", kernel)
         assert read(root, b"d/file") == b"inside"
-        assert asked == 5
+        assert kernel.asked == 5
         root.close()
 
     def test_the_kernel_that_is_never_sure_is_not_asked_for_ever(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def unsure(directory: int, path: bytes, how: How) -> int:
-            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
         root = DescriptorRoot(bytes(tree), kernel=True)
-        monkeypatch.setattr(beneath, "openat2", unsure)
+        kernel = Kernel(errno.EAGAIN)
+        monkeypatch.setattr(linux, "_syscall", kernel)
         assert read(root, b"d/file") == b"inside"
+        assert 1 < kernel.asked < 100
         assert refused(root, b"../outside/file") == errno.EACCES
         root.close()
 
     def test_a_sandbox_without_openat2(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def forbidden(directory: int, path: bytes, how: How) -> int:
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-        monkeypatch.setattr("homeport.storage.linux.openat2", forbidden)
-        monkeypatch.setattr(beneath, "openat2", forbidden)
+        kernel = Kernel(errno.EPERM)
+        monkeypatch.setattr(linux, "_syscall", kernel)
         # What an earlier test was told about this kernel must not count here, nor later what is told here.
-        monkeypatch.setattr(beneath, "has_openat2", has_openat2.__wrapped__)
-        root = DescriptorRoot(bytes(tree))
-        assert read(root, b"d/file") == b"inside"
+        has_openat2.cache_clear()
+        try:
+            root = DescriptorRoot(bytes(tree))
+            assert read(root, b"d/file") == b"inside"
+            assert kernel.asked == 1
+            root.close()
+        finally:
+            has_openat2.cache_clear()
+
+    def test_a_single_name_is_opened_without_openat2(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tree / "link").symlink_to("d/file")
+        (tree / "out").symlink_to("../outside/file")
+        root = DescriptorRoot(bytes(tree), kernel=True)
+        kernel = Kernel(0, 0)
+        monkeypatch.setattr(linux, "_syscall", kernel)
+        assert read(root, b"file") == b"inside"
+        assert root.status(b"file")[0].st_size == 6
+        assert kernel.asked == 0
+        assert read(root, b"link") == b"inside"  # it is asked about links
+        assert kernel.asked == 1
+        assert refused(root, b"out") == errno.EACCES
         root.close()
 
     def test_a_system_without_o_path(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -458,6 +459,40 @@ class TestUploads:
         assert (root / taken).read_bytes() == b"another's"
         assert sorted(os.listdir(root)) == sorted([taken, "file"])
 
+    @pytest.mark.parametrize("known", [False, True])
+    def test_who_may_not_link_by_descriptor(
+        self, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, known: bool
+    ) -> None:
+        """An ordinary user before Linux 6.10, and one who was root when this was found out."""
+        asked = 0
+
+        def forbidden(*arguments: object) -> int:
+            nonlocal asked
+            asked += 1
+            ctypes.set_errno(errno.ENOENT)
+            return -1
+
+        linux.may_link_open.cache_clear()
+        try:
+            if not known:
+                linux.may_link_open()
+            monkeypatch.setattr(linux, "_linkat", forbidden)
+            for access, name in ((Access.REPLACE, "/file"), (Access.REPLACE, "/file"), (Access.CREATE, "/new")):
+                put(storage, name, b"content", access)
+        finally:
+            linux.may_link_open.cache_clear()
+        assert {name: (root / name).read_bytes() for name in os.listdir(root)} == dict.fromkeys(
+            ["file", "new"], b"content"
+        )
+        assert asked == (1 if known else 3)
+
+    def test_to_ask_whether_one_may_link_changes_nothing(self) -> None:
+        linux.may_link_open.cache_clear()
+        before = os.stat("/"), os.stat(".")
+        assert linux.may_link_open() or os.geteuid() != 0
+        for old, name in zip(before, "/.", strict=True):
+            assert (old.st_mtime_ns, old.st_nlink) == (os.stat(name).st_mtime_ns, os.stat(name).st_nlink)
+
     def test_an_upload_outlives_its_storage(self, root: Path) -> None:
         """In the root itself it works through the storage's own handle, which must not become another file's."""
         before = len(os.listdir("/proc/self/fd"))
@@ -718,10 +753,16 @@ class TestSystem:
         def full(*arguments: object, **names: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+        def full_in_c(*arguments: object) -> int:
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+
         before = sorted(os.listdir(root))
         with monkeypatch.context() as patch:
             patch.setattr(os, call, full)
-            patch.setattr("homeport.storage.writer.rename_new", full)
+            patch.setattr(linux, "_renameat2", full_in_c)
+            if call == "link":
+                patch.setattr(linux, "_linkat", full_in_c)
             try:
                 writer.commit()
             except NoSpace:

@@ -1,6 +1,6 @@
-"""The two Linux system calls that Python has no function for: openat2 and renameat2.
+"""The Linux system calls that Python has no function for: openat2, renameat2, and linkat of an open file.
 
-Both are None where the system has none. They raise OSError like the functions of `os`; the calls release the GIL.
+They raise OSError like the functions of `os`, ENOSYS where the system has none; the calls release the GIL.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
 _PATH = getattr(os, "O_PATH", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
@@ -51,11 +52,15 @@ _OPENAT2 = 547 if platform.machine() == "alpha" else 437
 _library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _syscall = None
 _renameat2 = None
+_linkat = None
 if _library is not None:
     # An index makes a function object of our own; an attribute's would be shared with everybody's argtypes.
     _syscall = _library["syscall"]
     _syscall.restype = ctypes.c_long
     _syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+    _linkat = _library["linkat"]
+    _linkat.restype = ctypes.c_int
+    _linkat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
     try:
         _renameat2 = _library["renameat2"]
     except AttributeError:  # a C library older than glibc 2.28
@@ -101,3 +106,26 @@ def rename_new(old_directory: int, old: bytes, new_directory: int, new: bytes) -
     if _renameat2(old_directory, old, new_directory, new, RENAME_NOREPLACE) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def link_open(descriptor: int, directory: int, new: bytes) -> None:
+    """Give an open file the name *new*, which nobody may have (EEXIST). ENOENT also for whom the kernel forbids it."""
+    if _linkat is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if _linkat(descriptor, b"", directory, new, _AT_EMPTY_PATH) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@cache
+def may_link_open() -> bool:
+    """Whether the kernel lets this process call `link_open`: root, and since Linux 6.10 whoever opened the file.
+
+    Found out by a call that can do nothing: it would link a directory, under a name that is taken. Who has given up
+    rights since then hears ENOENT.
+    """
+    try:
+        link_open(_AT_FDCWD, _AT_FDCWD, b"/")
+    except OSError as error:
+        return error.errno == errno.EEXIST
+    return False

@@ -24,7 +24,7 @@ from .base import Access, AccessDenied, AlreadyExists, BadOffset, Busy, IsADirec
 from .beneath import Directory, Place, Root
 from .identity import Identity
 from .own import creation_name, is_named, is_own, lock, partial_name, remove_if_unused, upload_name
-from .writer import Beside, InPlace, LocalWriter
+from .writer import Beside, InPlace, LocalWriter, give_name
 
 _QUIET = (
     getattr(os, "O_NOFOLLOW", 0)
@@ -154,7 +154,7 @@ class Uploads:
                         return descriptor
                     continue
                 lock(descriptor)  # before it has a name: nobody ever sees it unlocked
-                os.link(b"/proc/self/fd/%d" % descriptor, name, dst_dir_fd=directory.descriptor)
+                give_name(descriptor, directory, name)
             except FileExistsError:
                 if descriptor is not None:
                     os.close(descriptor)

@@ -21,7 +21,7 @@ from homeport.protocol.path import VirtualPath
 from .base import InputOutputError, Writer
 from .beneath import Directory
 from .errors import translate
-from .linux import rename_new
+from .linux import link_open, may_link_open, rename_new
 from .own import forget_partial, partial_name, upload_name
 
 _ATTEMPTS = 8
@@ -115,7 +115,7 @@ class Beside(Ending):
         if self._temporary is None:
             if not self._replaces:
                 try:
-                    self._link(name)
+                    give_name(self._descriptor, directory, name)
                 except FileExistsError:
                     pass
                 else:
@@ -132,15 +132,11 @@ class Beside(Ending):
         for _ in range(_ATTEMPTS):
             name = upload_name()
             try:
-                self._link(name)
+                give_name(self._descriptor, self._directory, name)
             except FileExistsError:
                 continue
             return name
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-    def _link(self, name: bytes) -> None:
-        """Give the nameless file a name."""
-        os.link(b"/proc/self/fd/%d" % self._descriptor, name, dst_dir_fd=self._directory.descriptor)
 
     def _close_where_names_are_held(self) -> None:
         """Windows renames and removes no file that is open."""
@@ -239,6 +235,19 @@ class LocalWriter(Writer):
         if getattr(self, "_descriptor", -1) >= 0:
             warnings.warn(f"upload of {self._path!r} was neither committed nor aborted", ResourceWarning, stacklevel=1)
             self.abort(keep=False)
+
+
+def give_name(descriptor: int, directory: Directory, name: bytes) -> None:
+    """Give a nameless file a name that nobody has (EEXIST)."""
+    held = directory.descriptor
+    if held is not None and may_link_open():
+        try:
+            link_open(descriptor, held, name)
+        except FileNotFoundError:
+            pass  # we may not, after all; or the directory is gone, which is said below as well
+        else:
+            return
+    os.link(b"/proc/self/fd/%d" % descriptor, name, dst_dir_fd=held)  # for everybody, but /proc makes it dearer
 
 
 def rename_to_new(old_directory: Directory, old: bytes, new_directory: Directory, new: bytes) -> None:
