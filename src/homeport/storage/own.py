@@ -26,6 +26,7 @@ _PREFIX = b".homeport-"
 _RESERVED = "/.homeport-"
 _LONGEST = 143
 """Octets of a name that even an encrypting file system keeps."""
+_EFFECTIVE = os.access in os.supports_effective_ids
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -118,8 +119,11 @@ def holds_only_ours(directory: Directory) -> bool:
 
 def forget_partial(directory: Directory, name: bytes) -> None:
     """Remove what was kept for *name*, after something else has come of that name."""
+    partial, held = partial_name(name), directory.descriptor
     try:
-        remove_if_unused(directory, partial_name(name))
+        # Asked first: mostly there is nothing, and a no is cheaper to hear than an error.
+        if os.access(directory.at(partial), os.F_OK, dir_fd=held, effective_ids=_EFFECTIVE):
+            remove_if_unused(directory, partial)
     except OSError:
         pass  # what matters is done, and must not be reported as failed for the sake of a leftover
 
