@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from homeport.protocol.path import VirtualPath
-from homeport.storage import partials
 from homeport.storage.base import Access
 from homeport.storage.bypath import PathRoot
 from homeport.storage.local import LocalStorage
 from homeport.storage.own import is_partial
-from homeport.storage.partials import Removed, remove_old
+from homeport.storage.partials import PAUSE_AFTER, Removed, remove_old
 
 DAY = 86400.0
 WEEK_AGO = time.time() - 7 * DAY
@@ -35,6 +36,20 @@ def keep(home: Path, name: str, content: bytes = b"half", *, days: float = 8.0) 
 
 def sweep(home: Path, shut: tuple[str, ...] = ()) -> Removed:
     return remove_old(os.fspath(home), WEEK_AGO, lambda: None, shut=shut)
+
+
+def in_this_moment(monkeypatch: pytest.MonkeyPatch, call: str, what: Callable[[], object]) -> None:
+    """Let *what* happen right behind the next system call *call*."""
+    module, name = call.split(".")
+    pytest.importorskip(module)
+    real: Callable[..., object] = getattr(sys.modules[module], name)
+
+    def overtaken(*arguments: object, **named: object) -> None:
+        real(*arguments, **named)
+        monkeypatch.setattr(call, real)
+        what()
+
+    monkeypatch.setattr(call, overtaken)
 
 
 def test_what_is_old_goes_and_all_else_stays(tmp_path: Path) -> None:
@@ -79,12 +94,7 @@ def test_an_upload_that_goes_on_is_not_disturbed(tmp_path: Path) -> None:
 def test_what_an_upload_took_in_this_moment_stays_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The upload renames between the look and the removal: it was first."""
     kept = keep(tmp_path, "file")
-
-    def take(descriptor: int) -> bool:
-        kept.rename(tmp_path / "taken")
-        return True
-
-    monkeypatch.setattr(partials, "lock", take)
+    in_this_moment(monkeypatch, "fcntl.flock", lambda: kept.rename(tmp_path / "taken"))
     assert sweep(tmp_path) == Removed()
     assert (tmp_path / "taken").read_bytes() == b"half"
 
@@ -94,18 +104,13 @@ def test_what_was_kept_in_this_moment_stays(tmp_path: Path, monkeypatch: pytest.
     """Another upload of the name breaks off between the look and the removal, and perhaps one more."""
     kept = keep(tmp_path, "file")
 
-    def replace(descriptor: int) -> bool:
+    def replace() -> None:
         kept.unlink()
         kept.write_bytes(b"new")
-        return True
 
-    def look(*arguments: object) -> bool:
-        if third:
-            kept.write_bytes(b"newest")
-        return False
-
-    monkeypatch.setattr(partials, "lock", replace)
-    monkeypatch.setattr(partials, "is_named", look)
+    in_this_moment(monkeypatch, "fcntl.flock", replace)
+    if third:
+        in_this_moment(monkeypatch, "os.rename", lambda: kept.write_bytes(b"newest"))
     assert sweep(tmp_path) == Removed()
     assert kept.read_bytes() == (b"newest" if third else b"new")
     assert list(tmp_path.iterdir()) == [kept]
@@ -144,7 +149,7 @@ def test_shut_places_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_it_pauses_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    for number in range(partials.PAUSE_AFTER + 1):
+    for number in range(PAUSE_AFTER + 1):
         (tmp_path / f"{number}").touch()
     pauses: list[None] = []
     remove_old(os.fspath(tmp_path), WEEK_AGO, lambda: pauses.append(None))
