@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homeport.net import listener as module
-from homeport.net.listener import Listener, accept, endpoint, listen, plain, take, text_of
+from homeport.net.listener import Listener, accept, endpoint, listen, plain, text_of
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -20,7 +20,7 @@ def listening(request: pytest.FixtureRequest) -> Iterator[Listener]:
 
 
 Way = Callable[[Any], tuple[Any, tuple[str, int]]]
-both = pytest.mark.parametrize("way", [accept, take])
+both = pytest.mark.parametrize("way", [accept, Listener.take])
 
 
 @both
@@ -47,7 +47,7 @@ def test_accept_does_not_wait(listening: Listener, way: Way) -> None:
 
 def test_a_taken_connection_that_is_dropped_is_told_of(listening: Listener) -> None:
     with socket.create_connection(listening.getsockname()[:2]), pytest.warns(ResourceWarning, match="unclosed"):
-        take(listening)
+        listening.take()
 
 
 def test_ipv6_leaves_ipv4_alone() -> None:
@@ -71,30 +71,29 @@ def test_a_port_that_is_taken() -> None:
     assert caught.value.errno == errno.EADDRINUSE
 
 
-class Failing:
+class Failing(Listener):
     """A listening socket whose connections break while they wait."""
 
     def __init__(self, *numbers: int) -> None:
+        super().__init__(socket.AF_INET)
         self._numbers = list(numbers)
 
-    def accept(self) -> None:
+    def _accept(self) -> None:
         number = self._numbers.pop(0)
         raise OSError(number, "")
-
-    take = accept
 
 
 @both
 def test_a_connection_that_broke_while_it_waited_is_passed_over(way: Way) -> None:
-    with pytest.raises(BlockingIOError):
-        way(Failing(errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN))
+    with Failing(errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN) as failing, pytest.raises(BlockingIOError):
+        way(failing)
 
 
 @both
 @pytest.mark.parametrize("number", sorted(module.SHORTAGE))
 def test_a_shortage_is_raised(number: int, way: Way) -> None:
-    with pytest.raises(OSError) as caught:
-        way(Failing(number))
+    with Failing(number) as failing, pytest.raises(OSError) as caught:
+        way(failing)
     assert caught.value.errno == number
 
 

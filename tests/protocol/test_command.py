@@ -10,19 +10,24 @@ from homeport.protocol.command import Command
 from homeport.protocol.grammar import GRAMMAR
 
 
+def parsed(line: bytes) -> tuple[str, str | None]:
+    command = Command.parse(line)
+    return command.verb, command.argument
+
+
 @pytest.mark.standard("959-5.3-CASE")
 @pytest.mark.parametrize("line", [b"rEtR f", b"retr f", b"RETR f"])
 def test_verbs_have_no_case(line: bytes) -> None:
-    assert Command.parse(line) == Command("RETR", "f")
+    assert parsed(line) == ("RETR", "f")
 
 
 @pytest.mark.standard("959-5.3-VERB-LEN")
 def test_a_verb_ends_at_the_space() -> None:
     assert Command.parse(b"RETRx").verb not in GRAMMAR
     assert Command.parse(b"RETR\tx").verb not in GRAMMAR
-    assert Command.parse(b"PWD") == Command("PWD", None)
-    assert Command.parse(b"CWD  x ") == Command("CWD", " x ")
-    assert Command.parse(b"CWD ") == Command("CWD", "")
+    assert parsed(b"PWD") == ("PWD", None)
+    assert parsed(b"CWD  x ") == ("CWD", " x ")
+    assert parsed(b"CWD ") == ("CWD", "")
     assert Command.parse(b" CWD x").verb not in GRAMMAR
 
 

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from homeport.net.listener import SHORTAGE, Connection, Listener, plain, take
+from homeport.net.listener import SHORTAGE, Connection, Listener, plain
 
 from .arrivals import Arrivals, Proxies
 from .connection import Cause, DataConnectionError, attend
@@ -237,7 +237,7 @@ class PassivePorts:
         came = False
         for _ in range(_ADMITTED_AT_ONCE):
             try:
-                connection, peer = take(port.listener)
+                connection, peer = port.listener.take()
             except BlockingIOError:
                 if until is not None:
                     until.short = False

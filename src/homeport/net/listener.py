@@ -70,10 +70,20 @@ class Listener(socket.socket):
         descriptor, peer = self._accept()  # type: ignore[attr-defined]  # of _socket.socket; typeshed leaves it out
         return socket.socket(self._family, _STREAM, 0, descriptor), peer
 
-    def take(self) -> tuple[Connection, Any]:
-        """The same with less around the connection."""
-        descriptor, peer = self._accept()  # type: ignore[attr-defined]  # as above
-        return Connection(self._family, _STREAM, 0, descriptor), peer
+    def take(self) -> tuple[Connection, tuple[str, int]]:
+        """What `accept` below does, for a data connection: in one call."""
+        while True:
+            try:
+                descriptor, peer = self._accept()  # type: ignore[attr-defined]  # as above
+                break
+            except OSError as error:
+                if error.errno not in _ONE_CONNECTION_ONLY:
+                    raise
+        connection = Connection(self._family, _STREAM, 0, descriptor)
+        connection.setblocking(False)
+        if not _INHERITED:
+            tune(connection)
+        return connection, text_of(peer)
 
 
 _STREAM = int(socket.SOCK_STREAM)
@@ -119,21 +129,6 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
         connection.setblocking(False)
     elif connection.gettimeout() is not None:
         connection.setblocking(True)
-    if not _INHERITED:
-        tune(connection)
-    return connection, text_of(peer)
-
-
-def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
-    """As `accept`, for a data connection: non-blocking."""
-    while True:
-        try:
-            connection, peer = listener.take()
-            break
-        except OSError as error:
-            if error.errno not in _ONE_CONNECTION_ONLY:
-                raise
-    connection.setblocking(False)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)

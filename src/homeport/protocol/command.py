@@ -8,7 +8,7 @@ value, or raises ArgumentError with the reply code that the standard has for it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final
 
 from .reply import Code
 
@@ -22,17 +22,20 @@ class ArgumentError(ValueError):
         self.code = code
 
 
-class Command(NamedTuple):
+class Command:
     """One command line: the verb in upper case, and its argument (None where there was no space)."""
 
-    verb: str
-    argument: str | None
+    __slots__ = ("argument", "verb")
 
-    @classmethod
-    def parse(cls, line: bytes) -> Command:
+    def __init__(self, verb: str, argument: str | None) -> None:
+        self.verb: Final = verb
+        self.argument: Final = argument
+
+    @staticmethod
+    def parse(line: bytes) -> Command:
         """From one line without its end. Octets that are no UTF-8 become surrogate escapes."""
         verb, space, argument = line.partition(b" ")
-        return cls(
+        return Command(
             verb.decode("ascii", "replace").upper(),
             argument.decode("utf-8", "surrogateescape") if space else None,
         )

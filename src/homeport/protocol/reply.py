@@ -9,7 +9,7 @@ followed by NUL. Texts are str; octets of names that are no UTF-8 travel as surr
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final
 
 
 class Code(IntEnum):
@@ -74,13 +74,23 @@ class Code(IntEnum):
     TYPE_MISMATCH = 555  # RFC 1123 §4.1.3.4
 
 
-class Reply(NamedTuple):
-    """One reply. `body` and `end` make it a multi-line one: `code-text`, the body's lines, `code end`."""
+class Reply:
+    """One reply. `body` and `end` make it a multi-line one: `code-text`, the body's lines, `code end`.
 
-    code: int
-    text: str
-    body: tuple[str, ...] = ()
-    end: str | None = None
+    A plain class and no tuple or dataclass: of these two a compiler makes no less than an interpreter does, and some
+    are made for each transfer.
+    """
+
+    __slots__ = ("body", "code", "end", "text")
+
+    def __init__(self, code: int, text: str, body: tuple[str, ...] = (), end: str | None = None) -> None:
+        self.code: Final = code
+        self.text: Final = text
+        self.body: Final = body
+        self.end: Final = end
+
+    def __repr__(self) -> str:
+        return f"Reply({int(self.code)}, {self.text!r}, {self.body!r}, {self.end!r})"
 
     @property
     def preliminary(self) -> bool:
