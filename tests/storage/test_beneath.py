@@ -7,7 +7,6 @@ import errno
 import os
 import resource
 import shutil
-import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -369,22 +368,36 @@ class TestKernel:
 
 
 def race(swap: Callable[[], None], attack: Callable[[], None]) -> None:
-    """Run *attack* many times while *swap* goes on in another process: threads would only take turns."""
+    """Run *attack* many times while *swap* goes on in another process: threads would only take turns.
+
+    It ends between two swaps, so that the next race finds the tree as this one did.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
     other = os.fork()
     if other == 0:
         try:
-            while True:
+            while not _told(reading):
                 swap()
+            os._exit(0)
         finally:
             os._exit(1)  # whatever went wrong, the tests go on in the parent only
     try:
         for _ in range(ROUNDS):
             attack()
-        assert os.waitpid(other, os.WNOHANG) == (0, 0), "the other side gave up"
     finally:
-        os.kill(other, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(other, 0)
+        os.write(writing, b"!")
+        _, status = os.waitpid(other, 0)
+        os.close(reading)
+        os.close(writing)
+    assert status == 0, "the other side gave up"
+
+
+def _told(reading: int) -> bool:
+    try:
+        return bool(os.read(reading, 1))
+    except BlockingIOError:
+        return False
 
 
 class TestRaces:
