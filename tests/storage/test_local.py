@@ -82,6 +82,8 @@ class TestThroughTheWalk(StorageContract):
     def storage(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
         monkeypatch.setattr("homeport.storage.closed.open_root", walk_root)
         local = LocalStorage(bytes(in_root(tmp_path)))
+        assert isinstance(local._root, DescriptorRoot)
+        assert not local._root._kernel
         yield local
         local.close()
 
@@ -107,6 +109,7 @@ class TestByPath(NamedUploads):
         monkeypatch.setattr("homeport.storage.closed.open_root", PathRoot)
         monkeypatch.setattr(upload, "_NAMELESS", 0)
         local = LocalStorage(str(in_root(tmp_path)))
+        assert isinstance(local._root, PathRoot)
         yield local
         local.close()
 

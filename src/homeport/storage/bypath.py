@@ -24,12 +24,12 @@ _MISREAD = re.compile(
 class PathRoot:
     """A root held by its real path."""
 
-    __slots__ = ("_real",)
+    __slots__ = ("_path",)
 
     def __init__(self, path: bytes) -> None:
-        self._real = os.path.realpath(path)
-        if not os.path.isdir(self._real):
-            number = errno.ENOTDIR if os.path.exists(self._real) else errno.ENOENT
+        self._path = os.path.realpath(path)
+        if not os.path.isdir(self._path):
+            number = errno.ENOTDIR if os.path.exists(self._path) else errno.ENOENT
             raise OSError(number, os.strerror(number))
 
     def open(self, path: bytes, how: How) -> int:
@@ -50,7 +50,7 @@ class PathRoot:
     def locate(self, path: bytes, *, follow: bool) -> Place:
         parent, _slash, name = path.rpartition(b"/")
         if path == b".":
-            return Place(Directory(None, self._real), b".", os.stat(self._real))
+            return Place(Directory(None, self._path), b".", os.stat(self._path))
         if name in (b"", b".", b".."):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         checked = self._checked(path) if follow else b""
@@ -67,7 +67,7 @@ class PathRoot:
 
     def status(self, path: bytes) -> tuple[os.stat_result, bytes | None]:
         status = os.stat(self._checked(path))
-        spelled = os.path.join(self._real, path)
+        spelled = os.path.join(self._path, path)
         return status, os.readlink(spelled) if os.path.islink(spelled) else None
 
     def close(self) -> None:
@@ -75,8 +75,8 @@ class PathRoot:
 
     def _checked(self, path: bytes) -> bytes:
         _check_names(path)
-        real = os.path.realpath(os.path.join(self._real, path))
-        if os.path.commonpath((self._real, real)) != self._real:
+        real = os.path.realpath(os.path.join(self._path, path))
+        if os.path.commonpath((self._path, real)) != self._path:
             raise PermissionError(errno.EACCES, "a way out of the root")
         return real
 

@@ -106,6 +106,8 @@ class MemoryWriter(Writer):
         "start",
     )
 
+    position: int  # said here as well: a compiler lays out a class by its own annotations
+
     def __init__(
         self,
         storage: MemoryStorage,

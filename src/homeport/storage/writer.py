@@ -177,7 +177,7 @@ class LocalWriter(Writer):
 
     __slots__ = ("_descriptor", "_ending", "_path", "_whole", "position")
 
-    position: int
+    position: int  # said here as well: a compiler lays out a class by its own annotations
 
     def __init__(self, path: VirtualPath, descriptor: int, position: int, ending: Ending) -> None:
         """*descriptor* stands at *position* and belongs to *ending*, which is taken over."""
