@@ -1,6 +1,7 @@
 # make serve DIR=~/Public   install into .venv and serve a folder over FTP
 # make test                 install what the tests need, and run them all
-# Both work from a fresh checkout; PYTHON=... names another Python (3.11 or later).
+# make wheel                build a wheel with the hot modules compiled, into dist/
+# All work from a fresh checkout; PYTHON=... names another Python (3.11 or later).
 
 DIR ?= .
 PYTEST_ARGS ?=
@@ -10,13 +11,13 @@ BIN := .venv/bin
 SOURCES := src tests tools setup.py $(wildcard bench)
 BUILD := pyproject.toml setup.py $(wildcard src/homeport/storage/*.[ch]) tools/venv.sh
 
-.PHONY: serve test programs lint types tests conformance bench bench-scale format lock clean
+.PHONY: serve test programs lint types tests wheel compiled conformance bench bench-scale format lock clean
 .DEFAULT_GOAL := test
 
 serve: .venv/run.stamp
 	$(BIN)/homeport serve "$(patsubst ~/%,$(HOME)/%,$(DIR))"
 
-test: lint types tests
+test: lint types tests compiled
 	$(BIN)/python tools/conformance.py --check
 
 lint: .venv/dev.stamp
@@ -29,14 +30,20 @@ types: .venv/dev.stamp
 tests: .venv/dev.stamp programs
 	$(BIN)/python -m pytest --standards build/standards.json $(PYTEST_ARGS)
 
+wheel: build/wheel.stamp
+
+# The compiled modules through the same tests, as far as they meet them.
+compiled: build/wheel.stamp
+	PYTHONPATH=build/compiled $(BIN)/python -m pytest $(addprefix tests/,protocol storage data session server) $(PYTEST_ARGS)
+
 # Every row of the catalogue, and the test that proves it: docs/conformance.md.
 conformance: tests
 	$(BIN)/python tools/conformance.py
 
-bench: .venv/dev.stamp
+bench: build/wheel.stamp
 	$(BIN)/python bench/run.py
 
-bench-scale: .venv/dev.stamp
+bench-scale: build/wheel.stamp
 	$(BIN)/python bench/scale.py
 
 format: .venv/dev.stamp
@@ -67,3 +74,7 @@ clean:
 .venv/dev.stamp: requirements-dev.lock requirements.lock $(BUILD)
 	tools/venv.sh requirements-dev.lock
 	@touch $@ .venv/run.stamp
+
+build/wheel.stamp: .venv/dev.stamp tools/wheel.sh setup.py $(shell find src -name "*.py")
+	tools/wheel.sh
+	@touch $@

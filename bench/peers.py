@@ -2,7 +2,7 @@
 
 Equal means: one user `bench`, confined to the same directory; the cheapest password check each of them has, so that
 `log in` measures the server and not a hash; no reverse DNS, no ident; transfers are not logged; a passive
-range of 2000 ports of its own; no limit on sessions or on the length of a listing. Everything else is the server's
+range of 1600 ports of its own; no limit on sessions or on the length of a listing. Everything else is the server's
 default: sendfile, process model, sandbox.
 
 The rows with TLS are measured on a second process of each, which has a certificate (ECDSA P-256, the same for all) and
@@ -34,6 +34,9 @@ USER, PASSWORD = "bench", "bench"
 # crypt(3) of "bench" in its MD5 form: the cheapest that all three daemons take.
 PASSWORD_MD5 = "$1$bench$IDaFocGqo.f39hZ5dc3P7."
 NOBODY = 65534
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+COMPILED = SOURCE.parent / "build" / "compiled"
+"""What `make wheel` has unpacked."""
 
 
 class CannotRun(Exception):
@@ -212,7 +215,19 @@ def pyftpdlib(place: Place) -> Launch:
 
 
 def homeport(place: Place) -> Launch:
-    """As `homeport serve --config` runs it; a plain password, and no line on the console for each event."""
+    """The wheel of `make wheel`, as `homeport serve --config` runs it."""
+    if not COMPILED.is_dir():
+        raise CannotRun("is not built: make wheel")
+    return _homeport(place, {"PYTHONPATH": str(COMPILED)})
+
+
+def interpreted(place: Place) -> Launch:
+    """The same without a compiled module, from this source tree."""
+    return _homeport(place, {"PYTHONPATH": str(SOURCE)})
+
+
+def _homeport(place: Place, environment: dict[str, str]) -> Launch:
+    """A plain password, and no line on the console for each event."""
     config = place.own / "homeport.toml"
     tls = f'[tls]\ncertificate = "{place.certificate}"\n' if place.certificate else ""
     config.write_text(f"""
@@ -234,11 +249,13 @@ home = "{place.root}"
 access = "read-write"
 {tls}""")
     config.chmod(0o600)
-    return Launch([sys.executable, "-m", "homeport.cli.main", "serve", "--quiet", "--config", str(config)], {})
+    argv = [sys.executable, "-m", "homeport.cli.main", "serve", "--quiet", "--config", str(config)]
+    return Launch(argv, environment)
 
 
 SERVERS: dict[str, tuple[str, Callable[[Place], Launch]]] = {
     "homeport": ("Homeport", homeport),
+    "interpreted": ("interpreted", interpreted),
     "vsftpd": ("vsftpd", vsftpd),
     "proftpd": ("ProFTPD", proftpd),
     "pure-ftpd": ("Pure-FTPd", pure_ftpd),

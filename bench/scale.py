@@ -30,13 +30,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meter import Meter
-from peers import PASSWORD, SERVERS, USER, CannotRun, Running
+from peers import COMPILED, PASSWORD, SERVERS, USER, CannotRun, Running
 from run import BUILD, HERE, Failed, about_system, compile_client, markdown, measure, plain, room_for, scale, write_docs
 from work import Work
 
 BLOCK = "bench:scale"
 PARTS = ("idle", "slow", "listing", "start")
 FORKING = ("vsftpd", "proftpd", "pure-ftpd")
+MEASURED = [name for name in SERVERS if name != "interpreted"]
 PORTS = 500
 """The passive range of a server: Homeport keeps its listening sockets open, and descriptors are short here."""
 PORTS_FORKING = 2600
@@ -380,7 +381,7 @@ def starting(kind: str, root: Path, options: argparse.Namespace, figures: Figure
 
 def seconds_of(argv: list[str]) -> float:
     began = time.monotonic()
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(COMPILED)})
     return time.monotonic() - began
 
 
@@ -414,7 +415,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="FTP servers with very many sessions, and very many files.")
     parser.add_argument("--small", action="store_true", help="some hundreds of everything, three rounds")
     parser.add_argument("--only", action="append", choices=PARTS, help="only this part; repeatable (slow needs idle)")
-    parser.add_argument("--servers", default=",".join(SERVERS), metavar="A,B", help="which servers (default: all)")
+    parser.add_argument(
+        "--servers",
+        default=",".join(MEASURED),
+        metavar="A,B",
+        help="which servers (default: all)",
+    )
     parser.add_argument("--idle", type=int, help="idle sessions (default 10000)")
     parser.add_argument("--slow", type=int, help="slow transfers (default 2000)")
     parser.add_argument("--peer-idle", type=int, help="for servers that fork for each session (default 1000)")
@@ -472,7 +478,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.tree:
             shutil.rmtree(root, ignore_errors=True)
     about = about_system()
-    lines = table(figures, list(SERVERS) if options.add else options.servers)
+    lines = table(figures, MEASURED if options.add else options.servers)
     notes = "".join(f"- {note}\n" for note in figures.notes)
     print(about, plain(lines), notes, sep="\n\n")
     options.json.write_text(json.dumps({"about": about, **dataclasses.asdict(figures)}, indent=1))
