@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 _IAC = b"\xff"
 _SE, _SB, _WILL, _WONT, _DO, _DONT, _IAC_CODE = 240, 250, 251, 252, 253, 254, 255
-_CR, _LF = 13, 10
+_NUL, _CR, _LF = 0, 13, 10
 _REFUSALS = {_WILL: b"\xff\xfe", _DO: b"\xff\xfc"}  # IAC DONT to WILL, IAC WONT to DO
 
 
@@ -76,8 +76,9 @@ class Framer:
             and self.next is None
             and data.endswith(b"\r\n")
             and data.find(b"\n") == len(data) - 1
-            and b"\xff" not in data
-            and b"\x00" not in data
+            # As numbers: `in` first tries to make a number of what it is given, and an error is not free.
+            and _IAC_CODE not in data
+            and _NUL not in data
             and len(data) - 2 <= self._max_line
         ):
             self.next = data[:-2]

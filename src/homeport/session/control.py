@@ -290,17 +290,13 @@ class Control:
         connection.close()
 
 
-if sys.platform != "win32":
-
-    def _unread(connection: socket.socket) -> bool:
-        """Whether octets have come in that nobody has read. Raises OSError."""
-        return fcntl.ioctl(connection, termios.FIONREAD, _NO_OCTETS) != _NO_OCTETS
-
-else:
-
-    def _unread(connection: socket.socket) -> bool:
-        """Whether octets have come in that nobody has read. Raises OSError."""
+def _unread(connection: socket.socket) -> bool:
+    """Whether octets have come in that nobody has read. Raises OSError."""
+    if sys.platform == "win32":
         return bool(connection.recv(1, socket.MSG_PEEK))
+    number = bytearray(_NO_OCTETS)  # what can be written to is what `ioctl` tries first
+    fcntl.ioctl(connection.fileno(), termios.FIONREAD, number)
+    return number != _NO_OCTETS
 
 
 def _size(line: bytes | LineTooLong) -> int:
