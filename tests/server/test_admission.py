@@ -64,9 +64,9 @@ def test_sessions_share_what_they_have_of_this_side() -> None:
             place.pairs.append((here, client))
             place.admission.admit(here, (f"192.0.2.{last}", 40000))
     first, second = place.begun
-    here, there = first.session.local, second.session.local
+    one, other = first.session.local, second.session.local
     # A compiled class holds the pair itself in place, and only its text is an object.
-    assert here[0] is there[0] if COMPILED else here is there
+    assert one[0] is other[0] if COMPILED else one is other
     for count in range(100):  # ports that come and go
         place.arrive((f"198.51.100.{count}", 40000))
     for talk, (here, _) in zip(place.begun, place.pairs, strict=True):
