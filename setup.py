@@ -50,7 +50,7 @@ if wanted and "bdist_wheel" in sys.argv:  # and not when only the metadata are a
     from mypyc.build import mypycify
 
     paths = [f"src/homeport/{folder}/{name}.py" for folder, names in HOT.items() for name in names]
-    hot = mypycify(paths, opt_level="2", debug_level="0", group_name="homeport")
+    hot = mypycify(paths, opt_level="2", debug_level="0", group_name="homeport", target_dir="build/mypyc")
     for one in hot:
         # What a later compiler warns of is no reason to fail.
         one.extra_compile_args = [argument for argument in one.extra_compile_args if argument != "-Werror"]
