@@ -516,7 +516,7 @@ def test_who_waits_to_send_has_no_buffer_and_everything_arrives(
     expected = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if codec is not None else data
     assert slowly(client) == expected
     assert running.result().octets == len(expected)
-    assert empty.waits > 3
+    assert empty.waits > 0
     assert empty.buffers.used == 0
 
 

@@ -96,8 +96,8 @@ class Farm:
 
     def two(self, stack: contextlib.ExitStack, source: str) -> tuple[Client, Client]:
         """Two clients in different workers."""
-        # To be alone: who is given to which worker depends on how many sessions each has.
-        wait_for(lambda: self.sessions() == 0)
+        # Both there, and alone: who is given to which worker depends on how many sessions each has.
+        wait_for(lambda: len(self.serving()) >= 2 and self.sessions() == 0)
         one, other = stack.enter_context(self.client(source)), stack.enter_context(self.client(source))
         assert self.process_of(one) != self.process_of(other)
         return one, other
