@@ -4,6 +4,7 @@ A path is resolved beneath the directory handle of the root, never from a string
 a check and an open anybody who may write in the tree could put a link in the way.
 
 * Linux: openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS). The kernel resolves, and leaves the root under no race.
+  A single name is opened as the walk does it, which is cheaper; what turns out to be a link is left to openat2.
 * Elsewhere, and where a sandbox forbids openat2: a walk. Each name is opened relative to the directory before it,
   without following links; a link's text is read and walked in its stead. At no moment does the system follow
   a link for us, so a link that appears in mid-walk is seen as one and judged like any other.

@@ -120,7 +120,9 @@ class Beside(Ending):
                     pass
                 else:
                     return
-            # A link never replaces anything: the file takes a name of its own first, and that replaces the other.
+            # A link never replaces anything: the file takes a name of its own first, and that replaces the other. Then
+            # ext4 begins to write the new content out (auto_da_alloc), which costs more than all the rest of an upload.
+            # To exchange the names and remove the old file would avoid it, but a crash could leave an empty file.
             self._temporary = self._link_beside()
         self._close_where_names_are_held()
         held = directory.descriptor
