@@ -429,6 +429,19 @@ class TestUploads:
         status = os.stat(root / "file")
         assert (status.st_uid, status.st_gid) == (12345, 23456)
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    @pytest.mark.parametrize(("owner", "group"), [(12345, -1), (-1, 23456)])
+    def test_one_of_owner_and_group_is_another(self, root: Path, storage: LocalStorage, owner: int, group: int) -> None:
+        """Also where the directory gives new files its group."""
+        os.chmod(root, 0o2755)
+        put(storage, "/file", b"old")
+        os.chown(root / "file", owner, group)
+        before = os.stat(root / "file")
+        put(storage, "/file", b"new")
+        after = os.stat(root / "file")
+        assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+        assert after.st_ino != before.st_ino
+
     def test_what_is_right_already_is_not_changed_again(
         self, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
