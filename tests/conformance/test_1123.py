@@ -155,9 +155,10 @@ def test_site_idle_is_for_one_session() -> None:
 
 @pytest.mark.standard("1123-4.1.3.2-IDLE-XFER")
 @pytest.mark.parametrize("line", ["RETR big", "STOR f"])
-def test_a_transfer_is_activity(harness: Harness, troubled: Troubled, line: str) -> None:
+def test_a_transfer_is_activity(troubled: Troubled, line: str) -> None:
     troubled.put("big", b"x" * (1 << 24))
-    with harness.client() as client:
+    policy = Policy(idle_seconds=300, data_seconds=4000)
+    with Harness(troubled, policy) as harness, harness.client() as client:
         client.ask("TYPE I", 200)
         data = client.connect(client.passive())
         client.ask(line, 150)

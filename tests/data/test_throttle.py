@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from homeport.data.plan import Outcome, Plan
 from homeport.data.stream import PlainStream
 from homeport.data.throttle import (
     NO_THROTTLES,
@@ -17,7 +18,7 @@ from homeport.data.throttle import (
     ThrottledStream,
     WantTime,
 )
-from homeport.data.transfer import Outcome, Plan, run
+from homeport.data.transfer import run
 
 from .ends import Control
 

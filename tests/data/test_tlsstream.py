@@ -7,16 +7,21 @@ import ssl
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from tests.tls.authority import Authority
+from tests.tls.conftest import shake_hands
 
+from homeport.data.buffers import Buffers
 from homeport.data.connection import Cause, DataConnectionError
+from homeport.data.plan import Outcome, Plan, Progress
 from homeport.data.readiness import ready
 from homeport.data.stream import Stream, WantRead, WantWrite
 from homeport.data.tlsstream import Boundary, TlsStream, secure
-from homeport.data.transfer import Outcome, Plan, Progress, run
+from homeport.data.transfer import Transfer, run
 from homeport.data.truncated import Truncated
 from homeport.net.tls import Chain, Contexts, FileCertificates
 
@@ -299,6 +304,36 @@ def test_whole_uploads(secured: Secured, control: Control, version: ssl.TLSVersi
     assert (result.outcome, result.octets) == (Outcome.COMPLETE, size)
     assert writer.data == content
     writing.result()
+
+
+def test_an_upload_that_is_suspended_leaves_nothing_unseen(contexts: Contexts, pair: Pair, control: Control) -> None:
+    """However records lie in segments: what can be decrypted has been written before it waits for the socket."""
+    server, client = pair
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    theirs = client_context().wrap_bio(incoming, outgoing)
+    layer, boundary = contexts.control("127.0.0.1", None), Boundary()
+    shaking = Meanwhile(lambda: shake_hands(client, theirs, incoming, outgoing))
+    secure(server, layer, control, 10.0, boundary)
+    shaking.result()
+    stream, writer = TlsStream(server, layer, boundary), Collected()
+    transfer = Transfer(Plan(writer=writer), stream, control, time.monotonic, Buffers())
+    assert transfer.advance() is None
+    content = random.Random(4217).randbytes(100_000)
+    theirs.write(content)
+    records = outgoing.read()
+    for begin, end in pairwise((0, 3, 20_000, 20_001, 70_000, len(records))):
+        client.sendall(records[begin:end])
+        while ready((server.fileno(),), (), 0.02):
+            assert transfer.advance() is None
+        assert not stream.pending()
+    assert transfer.octets == len(content)
+    with pytest.raises(ssl.SSLWantReadError):
+        theirs.unwrap()
+    client.sendall(outgoing.read())
+    wait(stream)
+    result = transfer.advance()
+    assert result is not None
+    assert (result.outcome, bytes(writer.data)) == (Outcome.COMPLETE, content)
 
 
 def test_a_cut_upload(secured: Secured, control: Control) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from homeport.data.buffers import BUFFER_OCTETS, Buffers
+from homeport.data.plan import Outcome, Plan, Result
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite
-from homeport.data.transfer import Outcome, Plan, Result, run
+from homeport.data.transfer import run
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
 from homeport.storage.base import InputOutputError, NoSpace, NotFound
 

@@ -41,6 +41,8 @@ class Echo:
         self.session = Session(number, peer, local, clock())
         self.busy = False
         self.waiting = False
+        self.beside = -1
+        self.sending = False
         self.runs = 0
         self.threads: set[str] = set()
         self.release = threading.Event()
@@ -72,9 +74,13 @@ class Echo:
         self.deadline = self.clock() + self.idle_seconds
         return True
 
-    def expire(self) -> None:
+    def proceed(self) -> bool:
+        raise NotImplementedError("it has no data connection")
+
+    def expire(self) -> bool:
         self.connection.sendall(b"421 idle\r\n")
         self._close()
+        return False
 
     def end(self, reason: CloseReason) -> None:
         self.reason = reason

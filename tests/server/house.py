@@ -29,6 +29,8 @@ class Guest:
         self.here, self.there = socket.socketpair()
         self.deadline = deadline
         self.waiting = False
+        self.beside = -1
+        self.sending = False
 
     def fileno(self) -> int:
         return self.here.fileno()
@@ -47,6 +49,7 @@ class Counting:
         self.waiting = threading.Event()
         self.timeouts: list[float | None] = []
         self.watch, self.arm, self.disarm, self.forget = inner.watch, inner.arm, inner.disarm, inner.forget
+        self.arm_once = inner.arm_once
         self.lasting, self.fileno = inner.lasting, inner.fileno
         self.wake, self.close = inner.wake, inner.close
 
@@ -64,6 +67,7 @@ class House:
     def __init__(self, kind: type) -> None:
         self.time = FakeTime()
         self.resumed: queue.Queue[Guest] = queue.Queue()
+        self.proceeding: queue.Queue[Guest] = queue.Queue()
         self.expired: queue.Queue[Guest] = queue.Queue()
         self.watcher = Counting(kind())
         self.threads = Threads("test-lobby")
@@ -71,7 +75,7 @@ class House:
         self.work: Callable[[Guest], None] = self.resumed.put
         self.lobby: Lobby[Guest] = Lobby(
             self.threads.submit, lambda guest: self.work(guest), self.expired.put, clock=self.time,
-            watcher=self.watcher, post=self.post,
+            watcher=self.watcher, post=self.post, proceed=self.proceeding.put,
         )  # fmt: skip
         self.guests: list[Guest] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -367,3 +368,146 @@ def test_what_has_come_in_time_counts_although_nobody_looked(house: House) -> No
     assert house.resumed.get(timeout=5) is talkative
     settle(house)
     assert house.expired.empty()
+
+
+# -- guests who wait for something beside ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def data(house: House) -> Iterator[tuple[socket.socket, socket.socket]]:
+    here, there = socket.socketpair()
+    with here, there:
+        yield here, there
+
+
+def test_what_is_beside_is_reported_as_such(house: House, data: tuple[socket.socket, socket.socket]) -> None:
+    guest = house.guest()
+    guest.beside = data[0].fileno()
+    house.lobby.park(guest)
+    settle(house)
+    assert house.proceeding.empty()
+    data[1].send(b"x")
+    assert house.proceeding.get(timeout=5) is guest
+    settle(house)
+    assert house.proceeding.empty()  # it is not parked, and makes no noise
+    house.lobby.park(guest)
+    assert house.proceeding.get(timeout=5) is guest
+    data[0].recv(10)
+    house.lobby.park(guest)
+    guest.there.send(b"STAT")
+    assert house.resumed.get(timeout=5) is guest
+    guest.here.recv(10)
+    house.lobby.park(guest)
+    data[1].close()
+    assert house.proceeding.get(timeout=5) is guest
+    assert house.resumed.empty()
+
+
+def test_it_may_wait_to_send(house: House, data: tuple[socket.socket, socket.socket]) -> None:
+    guest = house.guest()
+    guest.beside, guest.sending = data[0].fileno(), True
+    house.lobby.park(guest)
+    assert house.proceeding.get(timeout=5) is guest
+    guest.sending = False
+    house.lobby.park(guest)
+    settle(house)
+    assert house.proceeding.empty()
+
+
+def test_what_happens_while_it_is_not_parked_is_not_lost(
+    house: House, data: tuple[socket.socket, socket.socket]
+) -> None:
+    guest = house.guest()
+    guest.beside = data[0].fileno()
+    house.lobby.park(guest)
+    guest.there.send(b"STAT")
+    assert house.resumed.get(timeout=5) is guest
+    data[1].send(b"x")
+    settle(house)
+    assert house.proceeding.empty()
+    guest.here.recv(10)
+    house.lobby.park(guest)
+    assert house.proceeding.get(timeout=5) is guest
+
+
+def test_when_it_is_over_its_number_may_be_anothers(house: House) -> None:
+    """A data connection's, of the same guest or another one; or a new guest's own."""
+    one, other = house.guest(), house.guest(20)
+    first, there = socket.socketpair()
+    number = one.beside = first.fileno()
+    house.lobby.park(one)
+    first.close()
+    second, peer = socket.socketpair()
+    with there, second, peer:
+        assert second.fileno() == number
+        other.beside = number
+        house.lobby.park(other)
+        one.beside = -1
+        house.lobby.park(one)
+        peer.send(b"x")
+        assert house.proceeding.get(timeout=5) is other
+        one.beside = number  # as if there had been no other
+        house.lobby.park(one)
+        assert house.proceeding.get(timeout=5) is one
+    third = house.guest(10)
+    assert third.fileno() == number or third.there.fileno() == number
+    if third.fileno() != number:
+        third.here, third.there = third.there, third.here
+    assert house.lobby.welcome(third)
+    assert house.resumed.get(timeout=5) is third
+    third.there.send(b"x")
+    house.lobby.park(third)
+    assert house.resumed.get(timeout=5) is third
+    for guest in (one, other, third):
+        house.lobby.leave(guest, guest.fileno())
+    assert not house.lobby._places
+    assert not house.lobby._beside
+
+
+def test_a_guest_who_has_closed_makes_room_for_what_is_beside(house: House) -> None:
+    gone, guest = house.guest(10), house.guest(20)
+    house.lobby.park(gone)
+    number = gone.fileno()
+    gone.here.close()
+    here, there = socket.socketpair()
+    with here, there:
+        assert here.fileno() == number
+        guest.beside = number
+        house.lobby.park(guest)
+        there.send(b"x")
+        assert house.proceeding.get(timeout=5) is guest
+        house.lobby.leave(gone, number)
+        house.lobby.park(guest)
+        assert house.proceeding.get(timeout=5) is guest
+    house.pass_time(15)
+    settle(house)
+    assert house.expired.empty()
+
+
+def test_it_expires_like_any_other(house: House, data: tuple[socket.socket, socket.socket]) -> None:
+    guest = house.guest(10)
+    guest.beside = data[0].fileno()
+    house.lobby.park(guest)
+    house.pass_time(11)
+    assert house.expired.get(timeout=5) is guest
+    guest.deadline += 300
+    house.lobby.park(guest)
+    data[1].send(b"x")
+    assert house.proceeding.get(timeout=5) is guest
+
+
+def test_only_who_is_idle_is_taken_out(house: House, data: tuple[socket.socket, socket.socket]) -> None:
+    idle, waiting = house.guest(), house.guest()
+    waiting.beside = data[0].fileno()
+    house.lobby.park(idle)
+    house.lobby.park(waiting)
+    assert house.lobby.empty() == [idle]
+    data[1].send(b"x")
+    assert house.proceeding.get(timeout=5) is waiting
+    assert house.lobby.park(waiting)
+    assert house.proceeding.get(timeout=5) is waiting
+    waiting.beside = -1
+    assert not house.lobby.park(waiting)
+    waiting.beside = data[0].fileno()
+    assert house.lobby.stop(5)
+    assert not house.lobby.park(waiting)

@@ -6,7 +6,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -156,3 +156,84 @@ def test_what_was_closed_while_it_was_armed_ends_no_wait(monkeypatch: pytest.Mon
         there.send(b"x")
         assert watcher.wait(5) == [here.fileno()]
     watcher.close()
+
+
+# -- armed for once ----------------------------------------------------------------------------------------------------
+
+
+def until_it_blocks(call: Callable[[], object]) -> None:
+    try:
+        while call():
+            pass
+    except BlockingIOError:
+        pass
+
+
+def test_what_is_armed_once_is_reported_once(watcher: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    watcher.arm_once(here.fileno(), False)
+    assert watcher.wait(0.01) == []
+    there.send(b"x")
+    assert watcher.wait(5) == [here.fileno()]
+    assert watcher.wait(0.01) == []
+    watcher.arm_once(here.fileno(), False)
+    watcher.arm_once(here.fileno(), False)
+    assert watcher.wait(5) == [here.fileno()]
+    assert watcher.wait(0.01) == []
+
+
+def test_what_is_to_be_written_is_reported_when_there_is_room(
+    watcher: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    here, there = pair
+    here.setblocking(False)
+    until_it_blocks(lambda: here.send(bytes(65536)))
+    there.send(b"input does not matter")
+    watcher.arm_once(here.fileno(), True)
+    assert watcher.wait(0.01) == []
+    there.setblocking(False)
+    until_it_blocks(lambda: there.recv(1 << 20))
+    assert watcher.wait(5) == [here.fileno()]
+    # Reading is another thing, and is asked for instead.
+    watcher.arm_once(here.fileno(), False)
+    assert watcher.wait(5) == [here.fileno()]
+    here.recv(100)
+    watcher.arm_once(here.fileno(), False)
+    assert watcher.wait(0.01) == []
+    there.shutdown(socket.SHUT_WR)
+    assert watcher.wait(5) == [here.fileno()]
+
+
+def test_the_number_of_one_that_was_closed_may_be_another(watcher: Readiness) -> None:
+    """Whatever it was armed for: a control connection after a data connection, a data connection after another one."""
+    for again in (lambda number: watcher.arm_once(number, False), watcher.arm, watcher.watch):
+        first, there = socket.socketpair()
+        number = first.fileno()
+        watcher.arm_once(number, False)
+        assert watcher.wait(0.01) == []
+        first.close()
+        second, other = socket.socketpair()
+        assert number in (second.fileno(), other.fileno())
+        with there, second, other:
+            mine, theirs = (second, other) if second.fileno() == number else (other, second)
+            again(number)
+            assert watcher.wait(0.01) == []
+            theirs.send(b"x")
+            assert watcher.wait(5) == [number]
+            mine.recv(10)
+            watcher.disarm(number)
+
+
+def test_those_that_are_armed_come_first(watcher: Readiness) -> None:
+    """What a client says (ABOR) is looked at before the end of its data."""
+    for _ in range(5):
+        control, client = socket.socketpair()
+        data, peer = socket.socketpair()
+        with control, client, data, peer:
+            watcher.arm(control.fileno())
+            watcher.arm_once(data.fileno(), False)
+            assert watcher.wait(0) == []
+            client.send(b"ABOR")
+            peer.close()
+            assert watcher.wait(5) == [control.fileno(), data.fileno()]
+            watcher.disarm(control.fileno())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -260,13 +260,24 @@ class _Talk:
 
     def _run(self) -> None:
         conversation = self._conversation
-        while conversation.run():
-            while not conversation.waiting:
-                found = select.select([conversation.fileno(), self._woken.fileno()], [], [])[0]
-                if self._woken.fileno() in found:
-                    self._woken.recv(4096)
-                if conversation.fileno() in found:
-                    break
-                if self._harness.now >= conversation.deadline:
-                    conversation.expire()
-                    return
+        step: Callable[[], bool] = conversation.run
+        while step():
+            step = conversation.run if conversation.waiting else self._wait()
+
+    def _wait(self) -> Callable[[], bool]:
+        """What is to be done next with the conversation, which is parked."""
+        one = self._conversation
+        reading = [one.fileno(), self._woken.fileno()]
+        writing: list[int] = []
+        if one.beside >= 0:
+            (writing if one.sending else reading).append(one.beside)
+        while True:
+            readable, writable, _ = select.select(reading, writing, [])
+            if self._woken.fileno() in readable:
+                self._woken.recv(4096)
+            if one.fileno() in readable:
+                return one.run
+            if one.beside in (*readable, *writable):
+                return one.proceed
+            if self._harness.now >= one.deadline:
+                return one.expire

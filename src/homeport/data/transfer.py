@@ -1,8 +1,12 @@
 """One transfer: a Plan, a Stream and a Watch in, a Result out (the server-DTP of RFC 959 §2.3).
 
 Octets move for as long as nothing blocks, without a poll; a small file costs one sendfile. Wherever it would block, the
-thread waits for the data socket and the control socket together, at most `stall` seconds for the data. A peer so fast
-that nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
+data socket and the control socket are waited for together, at most `stall` seconds for the data. A peer so fast that
+nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
+
+Who waits depends on the client. One that has taken or sent much since the last wait, which was short, is worth a
+thread: that waits, for a moment, and goes on. For all others the transfer is suspended: `advance` returns, all that is
+to be known later is kept in the Transfer, and whoever called it sees to it that it is called again.
 
 Memory is for moving, and none is kept while we wait (`buffers.py`). What was received has been written by then. What is
 sent is read only when the socket has room for it; should it take less than expected, the rest is read once more.
@@ -11,15 +15,15 @@ sent is read only when the socket has room for it; should it take less than expe
 from __future__ import annotations
 
 import errno
+import sys
 import time
-from collections.abc import Callable, Iterable
-from enum import Enum
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
 from .buffers import BUFFER_OCTETS, Buffers
 from .codec import Codec, Decoder, Encoder
+from .plan import Outcome, Plan, Progress, Result
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
@@ -29,6 +33,8 @@ _SMALL_OCTETS = 32 * 1024
 _FAST_OCTETS = 1024 * 1024
 _SLOW_SECONDS = 0.1
 """A client is fast that has taken so much and never let us wait for so long. A slow one's socket buffer takes less."""
+_MOVING_OCTETS = 64 * 1024
+"""A thread waits for a client that has moved so much since a wait that was not slow."""
 _DECODED_MOST = 128 * 1024
 """What a decoder is given at once."""
 _FIRST_ROOM = 64 * 1024
@@ -40,6 +46,9 @@ _LOOK_SECONDS = 1.0
 """A transfer that never blocks looks at the control connection this often, whichever comes first."""
 _FINISH_SECONDS = 5.0
 """How long a peer may take to close after our end of data, where that is waited for at all."""
+_NEVER = sys.maxsize
+"""Octets."""
+_NOTHING = memoryview(b"")
 
 _NO_SENDFILE = frozenset(
     getattr(errno, name) for name in ("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOTSOCK") if hasattr(errno, name)
@@ -47,47 +56,6 @@ _NO_SENDFILE = frozenset(
 """This kind of file has no sendfile; it can be read."""
 _FILE_FAULTS = frozenset({errno.EIO, errno.EBADF, errno.EOVERFLOW, errno.ENOMEM})
 """What sendfile reports of the file and not of the connection."""
-
-
-class Outcome(Enum):
-    """How a transfer ended; the value is for people."""
-
-    COMPLETE = "complete"
-    ABORTED = "aborted"
-    """The watch said so."""
-    CONTROL_LOST = "control connection lost"
-    LOST = "data connection lost"
-    """Reset, or broken otherwise."""
-    STALLED = "stalled"
-    """Nothing moved for `Plan.stall` seconds."""
-    STORAGE_FAILED = "storage failed"
-
-
-class Plan(NamedTuple):
-    """What is to be moved: exactly one of `reader` (send a file), `chunks` (send what comes) and `writer` (receive)."""
-
-    reader: Reader | None = None
-    chunks: Iterable[bytes] | None = None
-    writer: Writer | None = None
-    offset: int = 0
-    """Of the file, where sending starts."""
-    most: int | None = None
-    """Octets of the file that are sent at most; None: to its end."""
-    codec: Codec | None = None
-    """An Encoder for what is sent, a Decoder for what is received."""
-    stall: float = 30.0
-    """Seconds without any progress after which the transfer is given up."""
-
-
-class Result(NamedTuple):
-    """How it went."""
-
-    outcome: Outcome
-    octets: int
-    """Moved over the data connection."""
-    seconds: float
-    error: Exception | None = None
-    """For STORAGE_FAILED the storage's, for LOST the socket's."""
 
 
 class _Ended(Exception):
@@ -99,12 +67,6 @@ class _Ended(Exception):
         self.error = error
 
 
-class Progress(Protocol):
-    """What counts the octets while they move."""
-
-    octets: int
-
-
 def run(
     plan: Plan,
     stream: Stream,
@@ -113,171 +75,264 @@ def run(
     show: Callable[[Progress], None] | None = None,
     buffers: Buffers | None = None,
 ) -> Result:
-    """Carry out *plan*. The stream is closed afterwards whatever happens: in order if complete, else by a reset.
+    """Carry out *plan* in this thread, which waits wherever the client lets it wait. As `Transfer`, which see.
 
-    *show* is called at the start, with what other threads may look at meanwhile. *buffers* are shared with other
-    transfers; by default this one has its own.
-
-    A writer is neither committed nor aborted. Raises only what is a fault in the program: ValueError for a plan that
-    has none or several of reader, chunks and writer.
+    *show* is called at the start, with what other threads may look at meanwhile.
     """
-    if (plan.reader is None) + (plan.chunks is None) + (plan.writer is None) != 2:
-        stream.abort()
-        raise ValueError("a plan has exactly one of reader, chunks and writer")
-    started = clock()
-    pump = _Pump(stream, watch, plan.stall, clock, started, buffers if buffers is not None else Buffers())
+    transfer = Transfer(plan, stream, watch, clock, buffers if buffers is not None else Buffers())
     if show is not None:
-        show(pump)
-    try:
-        if plan.reader is not None:
-            pump.send_reader(plan.reader, plan.offset, plan.most, plan.codec)
-        elif plan.writer is not None:
-            pump.receive(plan.writer, plan.codec)
-        elif plan.chunks is not None:
-            pump.send_chunks(plan.chunks, plan.codec)
-        pump.finish()
-    except _Ended as end:
-        return Result(end.outcome, pump.octets, clock() - started, end.error)
-    except StorageError as error:
-        return Result(Outcome.STORAGE_FAILED, pump.octets, clock() - started, error)
-    except OSError as broken:
-        return Result(Outcome.LOST, pump.octets, clock() - started, broken)
-    finally:
-        stream.abort()
-    return Result(Outcome.COMPLETE, pump.octets, clock() - started)
+        show(transfer)
+    while True:
+        result = transfer.advance(patient=True)
+        if result is not None:
+            return result
 
 
-class _Pump:
-    """One transfer under way. Its methods raise _Ended, StorageError, or OSError from the stream."""
+class Transfer:
+    """One transfer under way. The stream is closed at its end, whatever that is: in order if complete, else by a reset.
 
-    __slots__ = ("_buffers", "_clock", "_fast_at", "_look_at", "_look_octets", "_stall", "_stream", "_watch", "octets")
+    A writer is neither committed nor aborted. All methods belong to one thread at a time.
+    """
 
-    def __init__(
-        self, stream: Stream, watch: Watch, stall: float, clock: Callable[[], float], now: float, buffers: Buffers
-    ) -> None:
+    __slots__ = (
+        "_buffers", "_chunks", "_clock", "_data", "_decoder", "_encoder", "_fast_at", "_file", "_left", "_look_at",
+        "_look_octets", "_moving_at", "_offset", "_reader", "_room", "_since", "_stall", "_started", "_stream",
+        "_suspended", "_tail", "_watch", "_writer", "deadline", "octets", "writing",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, stream: Stream, watch: Watch, clock: Callable[[], float], buffers: Buffers) -> None:
+        """Nothing is moved yet. Raises only what is a fault in the program, and the stream is closed then: ValueError
+        for a plan that has none or several of reader, chunks and writer, TypeError for a codec of the wrong direction.
+        """
         self._buffers = buffers
         self._stream = stream
         self._watch = watch
-        self._stall = stall
         self._clock = clock
+        self._stall = plan.stall
+        self._reader = reader = plan.reader
+        self._writer = plan.writer
+        self._chunks: Iterator[bytes] | None = None
+        self._encoder: Encoder | None = None
+        self._decoder: Decoder | None = None
+        self._file = -1  # a descriptor that can be sent without copying
+        self._offset = plan.offset
+        self._left = 0  # octets of the file, from the offset on
+        self._room = _FIRST_ROOM
+        self._data = _NOTHING  # what was made to be sent, and is not yet
+        self._tail = False  # whether what the codec had held back has been taken from it
+        self._started = self._since = now = clock()
         self._look_at = now + _LOOK_SECONDS
         self._look_octets = _LOOK_OCTETS
         self._fast_at = _FAST_OCTETS
+        self._moving_at = _NEVER
+        self._suspended = False
         self.octets = 0
+        self.writing = False
+        """While it is suspended: whether the stream waits to be written, and not to be read."""
+        self.deadline = 0.0
+        """And when it has stalled."""
+        try:
+            self._prepare(plan, reader)
+        except BaseException:
+            stream.abort()
+            raise
 
-    # -- the three kinds ---------------------------------------------------------------------------
+    def _prepare(self, plan: Plan, reader: Reader | None) -> None:
+        if (reader is None) + (plan.chunks is None) + (plan.writer is None) != 2:
+            raise ValueError("a plan has exactly one of reader, chunks and writer")
+        codec = plan.codec
+        if plan.writer is not None:
+            self._decoder = _decoder(codec)
+            return
+        if codec is not None:
+            self._encoder = _encoder(codec)
+        if plan.chunks is not None:
+            self._chunks = iter(plan.chunks)
+        elif reader is not None:
+            # The file as it was when it was opened: one that grows meanwhile would have no end.
+            left = max(reader.size - plan.offset, 0)
+            self._left = left if plan.most is None else min(left, plan.most)
+            if codec is None and self._stream.zero_copy:
+                file = reader.fileno()
+                if file is not None:
+                    self._file = file
 
-    def send_reader(self, reader: Reader, offset: int, count: int | None, codec: Codec | None) -> None:
-        encoder = _encoder(codec)
-        # The file as it was when it was opened: one that grows meanwhile would have no end.
-        left = max(reader.size - offset, 0)
-        if count is not None and count < left:
-            left = count
-        if encoder is None and self._stream.zero_copy:
-            file = reader.fileno()
-            if file is not None:
-                sent = self._send_file(file, offset, left)
-                offset += sent
-                left -= sent
-        if left:
-            self._send_copied(reader, offset, offset + left, encoder)
-        if encoder is not None:
-            self._send(memoryview(encoder.finish()))
+    # -- for who carries it out ----------------------------------------------------------------------------
 
-    def send_chunks(self, chunks: Iterable[bytes], codec: Codec | None) -> None:
-        encoder = _encoder(codec)
-        room = _FIRST_ROOM
-        for chunk in chunks:
-            data = memoryview(chunk if encoder is None else encoder.encode(chunk))
-            del chunk
-            room -= len(data)
-            self._send(data)
-            del data
-            if room <= 0:
-                room = self._await_room()  # before the next one is made
-        if encoder is not None:
-            self._send(memoryview(encoder.finish()))
+    def advance(self, *, patient: bool = False) -> Result | None:
+        """Go on, first of all or because the stream can. How it went, when it is over.
 
-    def receive(self, writer: Writer, codec: Codec | None) -> None:
-        decoder = _decoder(codec)
-        while (want := self._store(writer, decoder)) is not None:
-            self._wait(want)
-        if decoder is not None:
+        None: it is suspended. Call this again when the stream can be read (or, where `writing`, be written), `attend`
+        when the control connection has input, and `expire` at the `deadline`. *patient* ones are not suspended.
+        """
+        if self._suspended:
+            self._suspended = False
+            self._stirred()
+        over = True
+        try:
+            while (want := self._move()) is not None:
+                if not self._can_go_on(want, patient=patient):
+                    over, self._suspended = False, True
+                    return None
+            self._finish()
+        except _Ended as end:
+            return self._result(end.outcome, end.error)
+        except StorageError as error:
+            return self._result(Outcome.STORAGE_FAILED, error)
+        except OSError as broken:
+            return self._result(Outcome.LOST, broken)
+        finally:
+            if over:
+                self._stream.abort()
+        return self._result(Outcome.COMPLETE)
+
+    def attend(self) -> Result | None:
+        """While it is suspended the control connection has input: how the transfer went, if that ends it."""
+        try:
+            self._attend()
+        except _Ended as end:
+            self._stream.abort()
+            return self._result(end.outcome, end.error)
+        # From a client that has left, but wants to have its transfer, nothing more can come: this thread stays with it.
+        return self.advance(patient=True) if self._watch.fileno() < 0 else None
+
+    def expire(self) -> Result:
+        """It is suspended, and its deadline has passed."""
+        self._stream.abort()
+        return self._result(Outcome.STALLED)
+
+    def abort(self) -> None:
+        """Nobody will go on with it. Does nothing when it is over."""
+        self._stream.abort()
+
+    def fileno(self) -> int:
+        """The data connection's descriptor."""
+        return self._stream.fileno()
+
+    def _result(self, outcome: Outcome, error: Exception | None = None) -> Result:
+        return Result(outcome, self.octets, self._clock() - self._started, error)
+
+    # -- the three kinds: each goes on where it was, until the stream would block or all was moved ---------
+
+    def _move(self) -> WouldBlock | None:
+        """What the stream wants; None when all was moved. Raises _Ended, StorageError, or OSError from the stream."""
+        if self._reader is not None:
+            return self._send_reader(self._reader)
+        if self._writer is not None:
+            return self._receive(self._writer)
+        return self._send_chunks()
+
+    def _send_reader(self, reader: Reader) -> WouldBlock | None:
+        want = None
+        if self._file >= 0:
+            want = self._send_file()
+        if want is None and self._left:
+            want = self._send_copied(reader)
+        return self._send_tail() if want is None and self._encoder is not None else want
+
+    def _send_chunks(self) -> WouldBlock | None:
+        encoder, chunks = self._encoder, self._chunks
+        if chunks is None:
+            return None
+        while (want := self._send()) is None:
+            if self._tail:
+                return None
+            if self._room <= 0:  # before the next one is made
+                try:
+                    self._room = self._stream.room()
+                except WouldBlock as wanted:
+                    return _alone(wanted)
+            chunk = next(chunks, None)
+            if chunk is None:
+                return self._send_tail()
+            self._data = memoryview(chunk if encoder is None else encoder.encode(chunk))
+            self._room -= len(self._data)
+        return want
+
+    def _send_tail(self) -> WouldBlock | None:
+        if not self._tail:
+            self._tail = True
+            if self._encoder is not None:
+                self._data = memoryview(self._encoder.finish())
+        return self._send()
+
+    def _receive(self, writer: Writer) -> WouldBlock | None:
+        decoder = self._decoder
+        want = self._store(writer, decoder)
+        if want is None and decoder is not None:
             rest = decoder.finish()
             if rest:
                 writer.write(memoryview(rest))
+        return want
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """The orderly end. Everything was moved by now, so ABOR comes too late to undo it (959-4.1.3-ABOR-DONE)."""
-        deadline: float | None = None
+        try:
+            self._stream.finish()
+        except WouldBlock as want:
+            self._await_end(want)
+
+    def _await_end(self, want: WouldBlock) -> None:
+        """The end takes time. Hardly any does, and none takes long: this thread stays with it."""
+        deadline = self._clock() + min(self._stall, _FINISH_SECONDS)
         while True:
+            left, descriptor = deadline - self._clock(), self._stream.fileno()
+            writing = isinstance(want, WantWrite)
+            wait = self._watch.ready
+            found = wait((), (descriptor,), left) if writing else wait((descriptor,), (), left)
+            if left <= 0 or not found:
+                if writing:
+                    raise _Ended(Outcome.STALLED)
+                # All of ours was sent, its end too; only the peer does not close. Nothing is lost by leaving now.
+                return
             try:
-                return self._stream.finish()
-            except WouldBlock as want:
-                now = self._clock()
-                if deadline is None:
-                    deadline = now + min(self._stall, _FINISH_SECONDS)
-                left, descriptor = deadline - now, self._stream.fileno()
-                writing = isinstance(want, WantWrite)
-                wait = self._watch.ready
-                found = wait((), (descriptor,), left) if writing else wait((descriptor,), (), left)
-                if left <= 0 or not found:
-                    if writing:
-                        raise _Ended(Outcome.STALLED) from None
-                    # All of ours was sent, its end too; only the peer does not close. Nothing is lost by leaving now.
-                    return None
+                self._stream.finish()
+            except WouldBlock as again:
+                want = again
+            else:
+                return
 
     # -- moving ----------------------------------------------------------------------------------------
 
-    def _send_file(self, file: int, offset: int, left: int) -> int:
-        """How many octets were sent: all, or fewer where this file cannot be sent in this way."""
-        send_file = self._stream.send_file
-        sent = 0
-        while sent < left:
+    def _send_file(self) -> WouldBlock | None:
+        """Send what is left of the file. It may be that this file cannot be sent in this way: then some is left."""
+        send_file, file = self._stream.send_file, self._file
+        while self._left:
             try:
-                octets = send_file(file, offset + sent, min(left - sent, _SENDFILE_OCTETS))
+                octets = send_file(file, self._offset, min(self._left, _SENDFILE_OCTETS))
             except WouldBlock as want:
-                self._wait(want)
-                continue
+                return _alone(want)
             except OSError as error:
                 if error.errno in _NO_SENDFILE:
-                    return sent
+                    self._file = -1
+                    return None
                 if error.errno in _FILE_FAULTS:
                     raise InputOutputError(detail=error.strerror or "reading failed") from error
                 raise
             if octets == 0:
                 raise InputOutputError(detail="the file became shorter while it was sent")
-            sent += octets
+            self._offset += octets
+            self._left -= octets
             self.octets += octets
-            if sent < left:
+            if self._left:
                 self._look()
-        return sent
+        return None
 
-    def _send_copied(self, reader: Reader, offset: int, end: int, encoder: Encoder | None) -> None:
-        room = _FIRST_ROOM
-        while offset < end:
-            offset, want = self._send_some(reader, offset, end, encoder, room)
-            if want is not None:
-                self._wait(want)
-                room = 0
-
-    def _send_some(
-        self, reader: Reader, offset: int, end: int, encoder: Encoder | None, room: int
-    ) -> tuple[int, WouldBlock | None]:
-        """Read and send until the stream would block, or up to *end*. The offset that was reached, and what is wanted.
-
-        The stream takes *room* octets; with 0 it is asked.
-        """
-        stream, most = self._stream, self._most(encoder, room)
+    def _send_copied(self, reader: Reader) -> WouldBlock | None:
+        """Read and send what is left."""
+        stream, encoder = self._stream, self._encoder
+        # Of the first octets it is known that they find room. After a wait the stream is asked.
+        room, self._room = self._room, 0
+        most = self._most(encoder, room)
         buffer = self._buffers.take()
-        data = memoryview(b"")
+        data = _NOTHING
         size = 0
         try:
-            while offset < end:
+            while self._left:
                 if room <= 0:
                     room = stream.room()
                     most = self._most(encoder, room)
-                octets = reader.read_into(buffer[: min(end - offset, room, most)], offset)
+                octets = reader.read_into(buffer[: min(self._left, room, most)], self._offset)
                 if octets == 0:
                     raise InputOutputError(detail="the file became shorter while it was sent")
                 data = buffer[:octets] if encoder is None else memoryview(encoder.encode(buffer[:octets]))
@@ -288,19 +343,21 @@ class _Pump:
                     data = data[sent:]
                     self._look()
                 room -= size
-                offset += octets
+                self._offset += octets
+                self._left -= octets
                 if not size:
                     self._look()  # an encoder that skips what the client has already sends nothing for long
         except WouldBlock as want:
             if data:
                 if encoder is None:
-                    offset += size - len(data)
+                    self._offset += size - len(data)
+                    self._left -= size - len(data)
                 else:
                     encoder.again(size - len(data))
-            return offset, _alone(want)
+            return _alone(want)
         finally:
             self._buffers.give(buffer)
-        return offset, None
+        return None
 
     def _most(self, encoder: Encoder | None, room: int) -> int:
         """Octets of a file that are sent in one piece."""
@@ -325,57 +382,67 @@ class _Pump:
             self._buffers.give(buffer)
         return None
 
-    def _send(self, data: memoryview) -> None:
-        """Send all of *data*."""
+    def _send(self) -> WouldBlock | None:
+        """Send all that was made."""
         write = self._stream.write
-        while data:
+        while self._data:
             try:
-                octets = write(data[:_SMALL_OCTETS] if self.octets < self._fast_at else data)
+                octets = write(self._data[:_SMALL_OCTETS] if self.octets < self._fast_at else self._data)
             except WouldBlock as want:
-                self._wait(want)
-                continue
+                return _alone(want)
             self.octets += octets
-            data = data[octets:]
+            self._data = self._data[octets:]
             self._look()
-
-    def _await_room(self) -> int:
-        """Wait until the stream takes something; how many octets."""
-        while True:
-            try:
-                return self._stream.room()
-            except WouldBlock as want:
-                self._wait(want)
+        self._data = _NOTHING
+        return None
 
     # -- waiting ---------------------------------------------------------------------------------------
 
-    def _wait(self, want: WouldBlock) -> None:
-        """Until the stream can go on; the control connection is attended to meanwhile."""
+    def _can_go_on(self, want: WouldBlock, *, patient: bool) -> bool:
+        """Wait until the stream can go on; False if that is not for this thread to do."""
         if isinstance(want, WantTime):
             self._rest(want.seconds)
-            return
-        reading = isinstance(want, WantRead)
-        if reading and self._stream.pending():
-            return
-        clock, data = self._clock, self._stream.fileno()
-        now = clock()
-        deadline = now + self._stall
+            return True
+        self.writing = not isinstance(want, WantRead)
+        if not self.writing and self._stream.pending():
+            return True
+        self._since = now = self._clock()
+        self.deadline = deadline = now + self._stall
+        if patient:
+            return self._wait(now, deadline)
+        return self._wait(now, min(now + _SLOW_SECONDS, deadline) if self.octets >= self._moving_at else now)
+
+    def _wait(self, now: float, until: float) -> bool:
+        """Until the stream can go on, or *until* then; the control connection is attended to meanwhile."""
+        clock, data, writing = self._clock, self._stream.fileno(), self.writing
         while True:
             control = self._watch.fileno()
-            left = deadline - now
+            if control < 0:
+                until = self.deadline  # nobody else could wait for a session without a control connection
+            elif until <= now < self.deadline:
+                return False
+            left = until - now
             wait = self._watch.ready
-            found = wait((data, control), (), left) if reading else wait((control,), (data,), left)
+            found = wait((control,), (data,), left) if writing else wait((data, control), (), left)
             if control in found:
                 self._attend()
             if data in found:
-                now = clock()
-                if now > deadline - self._stall + _SLOW_SECONDS:
-                    self._fast_at = self.octets + _FAST_OCTETS
-                self._look_at = now + _LOOK_SECONDS
-                self._look_octets = self.octets + _LOOK_OCTETS
-                return
+                self._stirred()
+                return True
             now = clock()
-            if now >= deadline:
+            if now >= self.deadline:
                 raise _Ended(Outcome.STALLED)
+
+    def _stirred(self) -> None:
+        """The stream can go on."""
+        now = self._clock()
+        if now > self._since + _SLOW_SECONDS:
+            self._fast_at = self.octets + _FAST_OCTETS
+            self._moving_at = _NEVER
+        else:
+            self._moving_at = self.octets + _MOVING_OCTETS
+        self._look_at = now + _LOOK_SECONDS
+        self._look_octets = self.octets + _LOOK_OCTETS
 
     def _rest(self, seconds: float) -> None:
         """Let *seconds* pass, as a throttle wants; the control connection is attended to meanwhile."""
@@ -403,13 +470,15 @@ class _Pump:
 
 
 def _alone(want: WouldBlock) -> WouldBlock:
-    """*want* without the frames that it came through: they hold a buffer that may be another's by now."""
+    """*want* without the frames that it came through: they hold a buffer that may be another's by now, and the transfer
+    itself longer than it lasts.
+    """
     want.__traceback__ = want.__context__ = None
     return want
 
 
-def _encoder(codec: Codec | None) -> Encoder | None:
-    if codec is None or isinstance(codec, Encoder):
+def _encoder(codec: Codec) -> Encoder:
+    if isinstance(codec, Encoder):
         return codec
     raise TypeError("what is sent needs an encoder")
 

@@ -101,6 +101,14 @@ class Introduced:
         return self._waiting.opened + self._proxies.seconds if self._talk is None else self._talk.deadline
 
     @property
+    def beside(self) -> int:
+        return -1 if self._talk is None else self._talk.beside
+
+    @property
+    def sending(self) -> bool:
+        return self._talk is not None and self._talk.sending
+
+    @property
     def waiting(self) -> bool:
         return self._talk is not None and self._talk.waiting
 
@@ -122,11 +130,14 @@ class Introduced:
         talk = self._talk
         return talk is not None and talk.run()
 
-    def expire(self) -> None:
-        if self._talk is None:
-            self._refuse(self._waiting.peer, "no valid PROXY header: it did not come in time")
-        else:
-            self._talk.expire()
+    def proceed(self) -> bool:
+        return self._talk is not None and self._talk.proceed()
+
+    def expire(self) -> bool:
+        if self._talk is not None:
+            return self._talk.expire()
+        self._refuse(self._waiting.peer, "no valid PROXY header: it did not come in time")
+        return False
 
     def end(self, reason: CloseReason) -> None:
         self._ended = True

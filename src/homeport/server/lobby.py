@@ -1,4 +1,4 @@
-"""Lobby: where sessions wait between two commands, and the one thread that waits for all of them.
+"""Lobby: where sessions wait for their clients, and the one thread that waits for all of them.
 
 A session between two commands has nothing on a stack that is worth keeping. It is parked here: an entry in a table,
 a deadline, and its descriptor in one selector. When it has input (or is at its end), the thread that waits carries its
@@ -9,6 +9,9 @@ happens again and again, as with a disk that is slow for everything, each comman
 Nobody has the thread for himself. A session that has more to do than a turn takes says so (`Guest.waiting`) and comes
 again after all the others. What is late because the whole process stood still is no client's fault: what has come in is
 looked at before a deadline is.
+
+A session whose transfer waits for its client is parked, too, and its data connection is waited for beside it. It is not
+idle: it expires when the transfer stalls, and a stop lets it finish.
 
 A session that is not parked may still have input, which whoever works for it reads. So its descriptor stays in the
 selector all the time, and is taken out only when it makes noise while nobody here may listen to it.
@@ -61,6 +64,14 @@ class Guest(Protocol):
         """When it expires, on the lobby's clock, if it says nothing until then."""
 
     @property
+    def beside(self) -> int:
+        """Another descriptor that it waits for, while a transfer is under way; -1: none."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether it waits for that one to take octets, and not for octets from it."""
+
+    @property
     def waiting(self) -> bool:
         """Whether it has more to do at once, without any new input, as soon as the others had their turn."""
 
@@ -71,7 +82,7 @@ G = TypeVar("G", bound=Guest)
 class _Place(Generic[G]):
     """A guest's entry in the table, from its arrival until it leaves."""
 
-    __slots__ = ("armed", "bucket", "guest", "parked")
+    __slots__ = ("armed", "beside", "bucket", "guest", "parked")
 
     def __init__(self, guest: G) -> None:
         self.guest = guest
@@ -81,6 +92,8 @@ class _Place(Generic[G]):
         """Whether it waits here. Otherwise some thread works for it."""
         self.armed = False
         """Whether the selector reports its descriptor."""
+        self.beside = -1
+        """What it waited for beside that when it was parked last."""
 
 
 class Lobby(Generic[G]):
@@ -95,18 +108,20 @@ class Lobby(Generic[G]):
         clock: Callable[[], float] = time.monotonic,
         watcher: Readiness | None = None,
         post: SharedPost | None = None,
+        proceed: Callable[[G], None] | None = None,
     ) -> None:
-        """*submit* has something carried out in another thread. *resume* gets a guest that has input, *expire* one
-        whose deadline has passed; both do what is to be done with it.
-
+        """*submit* has something carried out in another thread. *resume* gets a guest that has input, *proceed* one
+        whose descriptor beside is ready, *expire* one whose deadline has passed; all do what is to be done with it.
         Opens the selector's descriptors; `stop` closes them.
         """
         self._submit = submit
         self._resume = resume
+        self._proceed = proceed if proceed is not None else resume
         self._expire = expire
         self._clock = clock
         self._readiness = watcher if watcher is not None else readiness.best()
         self._places: dict[int, _Place[G]] = {}  # by descriptor
+        self._beside: dict[int, _Place[G]] = {}  # by that of a data connection; no number is in both
         self._deadlines: Deadlines[_Place[G]] = Deadlines()
         self._watched: dict[int, Callable[[], None]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -156,9 +171,9 @@ class Lobby(Generic[G]):
 
     def park(self, guest: G) -> bool:
         """Let *guest* wait here. False: nobody is taken any more. Raises OSError for a dead descriptor."""
-        descriptor = guest.fileno()
+        descriptor, beside = guest.fileno(), guest.beside
         with self._lock:
-            if not self._open:
+            if not self._open and (beside < 0 or self._over.is_set()):
                 return False
             place = self._places.get(descriptor)
             if place is None or place.guest is not guest:
@@ -173,6 +188,11 @@ class Lobby(Generic[G]):
                     self._remove(descriptor, place)
                     raise
                 place.armed = True
+            # After its own: where both are ready, what the client has said comes first.
+            if beside >= 0:
+                self._arm_beside(place, beside, guest.sending)
+            elif place.beside >= 0:
+                self._forget_beside(place)
             place.parked = True
             if guest.waiting:
                 self._again.append(descriptor)
@@ -187,18 +207,20 @@ class Lobby(Generic[G]):
                 self._remove(descriptor, place)
 
     def empty(self) -> list[G]:
-        """Take out all guests that are parked, and let nobody in any more: they belong to the caller now."""
+        """Take out all who are idle: they belong to the caller now. Only who has something under way may still wait."""
         with self._lock:
             self._open = False
-            guests = [place.guest for place in self._places.values() if place.parked]
-            for place in self._places.values():
+            idle = [place for place in self._places.values() if place.parked and place.beside < 0]
+            for place in idle:
                 place.parked = False
-        return guests
+        return [place.guest for place in idle]
 
     def _enter(self, descriptor: int, guest: G) -> _Place[G]:
         former = self._places.get(descriptor)
         if former is not None:  # it has closed its socket, and is about to leave
             self._deadlines.remove(former, former.bucket)
+            self._forget_beside(former)
+        self._beside.pop(descriptor, None)  # of a transfer that is over; who had it has not been parked since
         place = self._places[descriptor] = _Place(guest)
         self._schedule(place)
         return place
@@ -210,6 +232,25 @@ class Lobby(Generic[G]):
     def _remove(self, descriptor: int, place: _Place[G]) -> None:
         del self._places[descriptor]
         self._deadlines.remove(place, place.bucket)
+        self._forget_beside(place)
+
+    def _arm_beside(self, place: _Place[G], descriptor: int, sending: bool) -> None:
+        """Report *descriptor* once. It may be another one than before, of the same number."""
+        if place.beside != descriptor:
+            self._forget_beside(place)
+            place.beside = descriptor
+        former = self._places.get(descriptor)
+        if former is not None:  # it has closed its socket, and is about to leave
+            self._remove(descriptor, former)
+        self._beside[descriptor] = place
+        self._readiness.arm_once(descriptor, sending)
+
+    def _forget_beside(self, place: _Place[G]) -> None:
+        """*place* waits for nothing beside. What it waited for is closed, or about to be."""
+        if place.beside >= 0:
+            if self._beside.get(place.beside) is place:  # the number may be in somebody else's place by now
+                del self._beside[place.beside]
+            place.beside = -1
 
     # -- listening sockets and timers ------------------------------------------------------------------------
 
@@ -395,18 +436,21 @@ class Lobby(Generic[G]):
             self._do(ready)
             return
         with self._lock:
-            place = self._places.get(descriptor)
+            place, to = self._places.get(descriptor), self._resume
             if place is None:
-                return  # it was closed while its input was reported
-            if not self._readiness.lasting:
-                place.armed = False
-            if not place.parked:
-                if place.armed:
+                place, to = self._beside.get(descriptor), self._proceed
+                if place is None or not place.parked:
+                    return  # it was closed while its input was reported, or is armed anew when its guest is parked
+            else:
+                if not self._readiness.lasting:
                     place.armed = False
-                    self._readiness.disarm(descriptor)
-                return
+                if not place.parked:
+                    if place.armed:
+                        place.armed = False
+                        self._readiness.disarm(descriptor)
+                    return
             place.parked = False
-        self._carry_out(self._resume, place.guest)
+        self._carry_out(to, place.guest)
 
     def _overdue(self, now: float) -> None:
         """Do what was to be done at some time until *now*, or put it into the batch, and set the alarm anew."""

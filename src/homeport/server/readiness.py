@@ -1,9 +1,10 @@
 """Readiness: which descriptors have input, asked of the system in the cheapest way that it has.
 
 A descriptor is either watched (the listening sockets) or armed (the sessions), and both are reported for as long as
-they have input. To arm is one system call with Linux's epoll, in whatever thread, while the lobby sleeps in `wait`.
-Elsewhere the selectors module does it, whose selectors may be changed only by the thread that waits: there arming
-leaves a note and wakes that thread, and what is armed is reported once, so that nobody has to take it back.
+they have input; or it is armed for once (their data connections). To arm is one system call with Linux's epoll, in
+whatever thread, while the lobby sleeps in `wait`. Elsewhere the selectors module does it, whose selectors may be
+changed only by the thread that waits: there arming leaves a note and wakes that thread, and what is armed is reported
+once, so that nobody has to take it back.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ class Readiness(Protocol):
         May raise OSError for one that is closed.
         """
 
+    def arm_once(self, descriptor: int, writing: bool) -> None:
+        """Report *descriptor* once, when it has input or is at its end; or, for *writing*, when it takes output.
+
+        Those that are armed come before it, if they have become ready before it. What was asked for it earlier is
+        forgotten. From any thread. May raise OSError for one that is closed.
+        """
+
     def disarm(self, descriptor: int) -> None:
         """Report it no longer. In the thread that waits; nothing happens if it is closed, or not armed."""
 
@@ -53,6 +61,8 @@ class Readiness(Protocol):
 
 
 if sys.platform == "linux":
+    _ONCE_READING = select.EPOLLIN | select.EPOLLONESHOT
+    _ONCE_WRITING = select.EPOLLOUT | select.EPOLLONESHOT
 
     class EpollReadiness:
         """Readiness by epoll (Linux)."""
@@ -79,6 +89,13 @@ if sys.platform == "linux":
 
         def arm(self, descriptor: int) -> None:
             self._epoll.register(descriptor, self._events)
+
+        def arm_once(self, descriptor: int, writing: bool) -> None:
+            events = _ONCE_WRITING if writing else _ONCE_READING
+            try:
+                self._epoll.register(descriptor, events)
+            except FileExistsError:
+                self._epoll.modify(descriptor, events)
 
         def disarm(self, descriptor: int) -> None:
             try:
@@ -138,18 +155,26 @@ class SelectorReadiness:
             raise
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._lock = threading.Lock()
-        self._notes: list[int] = []
+        self._notes: list[tuple[int, int, bool]] = []  # descriptor, events, whether it is one beside another
         self._armed: set[int] = set()
+        self._beside: set[int] = set()
 
     def fileno(self) -> int:
         return -1  # not every selector has one, and not every one of them can be polled
 
     def watch(self, descriptor: int) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ)
+        self._register(descriptor, selectors.EVENT_READ)
+        self._armed.discard(descriptor)
 
     def arm(self, descriptor: int) -> None:
+        self._note(descriptor, selectors.EVENT_READ, beside=False)
+
+    def arm_once(self, descriptor: int, writing: bool) -> None:
+        self._note(descriptor, selectors.EVENT_WRITE if writing else selectors.EVENT_READ, beside=True)
+
+    def _note(self, descriptor: int, events: int, *, beside: bool) -> None:
         with self._lock:
-            self._notes.append(descriptor)
+            self._notes.append((descriptor, events, beside))
         self.wake()
 
     def disarm(self, descriptor: int) -> None:
@@ -177,6 +202,7 @@ class SelectorReadiness:
             if key.fd in self._armed:
                 self._armed.discard(key.fd)
                 self._selector.unregister(key.fd)
+        ready.sort(key=self._beside.__contains__)  # they come in no order, and these are to be last
         return ready
 
     def wake(self) -> None:
@@ -185,6 +211,13 @@ class SelectorReadiness:
     def close(self) -> None:
         self._selector.close()
         self._waker.close()
+
+    def _register(self, descriptor: int, events: int) -> None:
+        try:
+            self._selector.register(descriptor, events)
+        except KeyError:  # armed anew, or the number of a socket that was closed while it was armed
+            self._selector.unregister(descriptor)
+            self._selector.register(descriptor, events)
 
     def _drop_closed(self) -> bool:
         """Forget what was closed while it was armed; whether there was such a thing."""
@@ -196,15 +229,16 @@ class SelectorReadiness:
     def _take_notes(self) -> None:
         with self._lock:
             notes, self._notes = self._notes, []
-        for descriptor in notes:
+        for descriptor, events, beside in notes:
             try:
-                self._selector.register(descriptor, selectors.EVENT_READ)
-            except KeyError:  # the number of a socket that was closed while it was armed
-                self._selector.unregister(descriptor)
-                self._selector.register(descriptor, selectors.EVENT_READ)
+                self._register(descriptor, events)
             except (OSError, ValueError):
                 continue  # closed before its note was read
             self._armed.add(descriptor)
+            if beside:
+                self._beside.add(descriptor)
+            else:
+                self._beside.discard(descriptor)
 
 
 def _is_open(descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""Sessions: those under way. Each is worked for while it is busy, and parked in the lobby while it is not.
+"""Sessions: those under way. Each is worked for by a thread, or parked in the lobby while it waits for its client.
 
 Whoever holds a conversation works for it alone: a thread, or the lobby, or nobody (then it is over). The table
 here only knows that they exist. From outside a session is ended with `end`, which lets its waits return;
@@ -41,13 +41,21 @@ class Talk(Protocol):
     def deadline(self) -> float: ...
 
     @property
+    def beside(self) -> int: ...
+
+    @property
+    def sending(self) -> bool: ...
+
+    @property
     def waiting(self) -> bool: ...
 
     def fileno(self) -> int: ...
 
     def run(self) -> bool: ...
 
-    def expire(self) -> None: ...
+    def proceed(self) -> bool: ...
+
+    def expire(self) -> bool: ...
 
     def end(self, reason: CloseReason) -> None: ...
 
@@ -71,7 +79,9 @@ class Sessions:
         self._lock = threading.Lock()  # taken as such: through the condition it costs a call in Python
         self._changed = threading.Condition(self._lock)
         self._under_way: dict[int, tuple[Talk, socket.socket, int]] = {}
-        self.lobby: Lobby[Talk] = Lobby(threads.submit, self._work, self._end_expired, clock=clock.monotonic, post=post)
+        self.lobby: Lobby[Talk] = Lobby(
+            threads.submit, self._work, self._expire, clock=clock.monotonic, post=post, proceed=self._proceed
+        )
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -127,8 +137,18 @@ class Sessions:
     # -- in the thread that works for it -------------------------------------------------------------
 
     def _work(self, talk: Talk) -> None:
+        self._carry_on(talk, talk.run)
+
+    def _proceed(self, talk: Talk) -> None:
+        self._carry_on(talk, talk.proceed)
+
+    def _expire(self, talk: Talk) -> None:
+        self._carry_on(talk, talk.expire)
+
+    def _carry_on(self, talk: Talk, step: Callable[[], bool]) -> None:
         try:
-            while talk.run():
+            while step():
+                step = talk.run
                 try:
                     if self.lobby.park(talk):
                         return
@@ -138,13 +158,6 @@ class Sessions:
                 # The lobby is closed: the server stops. It hears so in its next round.
                 talk.end(CloseReason.SHUTDOWN)
         except BaseException as error:  # noqa: BLE001 - is published with its trace; who calls sys.exit ends only this
-            self._failed(talk, error)
-        self._leave(talk)
-
-    def _end_expired(self, talk: Talk) -> None:
-        try:
-            talk.expire()
-        except BaseException as error:  # noqa: BLE001 - as above
             self._failed(talk, error)
         self._leave(talk)
 

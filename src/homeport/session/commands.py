@@ -1,7 +1,9 @@
 """What a verb is: a plain blocking function of a Context and its parsed argument that returns its one final reply.
 
-Each module of `verbs/` ends in a tuple of `Verb` rows; `dispatch` puts them into one table. A verb says an
-expected "no" by raising Refusal or letting a StorageError pass, and a preliminary 1yz through `Context.announce`.
+One whose transfer waits for its client returns that instead (`underway.py`), and its reply is made later.
+
+Each module of `verbs/` ends in a tuple of `Verb` rows; `dispatch` puts them into one table. A verb says an expected
+"no" by raising Refusal or letting a StorageError pass, and a preliminary 1yz through `Context.announce`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .protection import Switch
 from .refusal import PERMISSION_DENIED, Refusal
 from .services import Services
 from .state import Session
+from .underway import Underway
 
 if TYPE_CHECKING:
     from homeport.events.types import CloseReason
@@ -100,7 +103,7 @@ class Context:
             raise Refusal(Code.UNAVAILABLE, f"{path}: {PERMISSION_DENIED}")
 
 
-Run = Callable[[Context, Any], Reply]
+Run = Callable[[Context, Any], Reply | Underway]
 """The argument is what the grammar's row says: parsed by `protocol.argument`, pathnames made VirtualPath."""
 
 

@@ -5,10 +5,12 @@ parks the conversation until more comes or its deadline passes (DESIGN: idle ses
 to wait in between, it waits by the post of its services, which serves the other sessions meanwhile. Of thousands of
 commands that a client sends ahead some are carried out in a turn, and the next when the others had theirs (`waiting`).
 
-During a transfer the thread is inside the data side, which looks at the control connection through `attend`.
-ABOR ends the transfer and is then answered itself, so the client reads 426 and 226 (RFC 959 §4.1.3); STAT and NOOP are
-answered at once; everything else, QUIT above all, waits for its turn. Once something waits, what comes behind it
-waits too, but for ABOR: replies come in the order of their commands (RFC 959 §4.2).
+A transfer that waits for its client is no reason to keep a thread either: the conversation is parked with its data
+connection `beside` the control connection, and the command that is under way goes on when one of them has something to
+say, or its deadline passes. While the thread is inside the data side, that looks at the control connection itself; both
+call `attend`. ABOR ends the transfer and is then answered itself, so the client reads 426 and 226 (RFC 959 §4.1.3);
+STAT and NOOP are answered at once; everything else, QUIT above all, waits for its turn. Once something waits, what
+comes behind it waits too, but for ABOR: replies come in the order of their commands (RFC 959 §4.2).
 """
 
 from __future__ import annotations
@@ -33,11 +35,12 @@ from homeport.protocol.telnet import LineTooLong
 
 from .commands import Context
 from .control import Control
-from .dispatch import VERBS, dispatch
+from .dispatch import VERBS, dispatch, resume
 from .lost import ControlLost
 from .protection import Protection, Switch
 from .services import Services
 from .state import Session
+from .underway import Underway, Wake
 from .verbs.about import transfer_status
 
 _NOT_FTP = frozenset({
@@ -55,19 +58,9 @@ class Conversation:
     """One client's control connection and everything said on it."""
 
     __slots__ = (
-        "_command_at",
-        "_context",
-        "_control",
-        "_deaf",
-        "_due",
-        "_greeted",
-        "_login_from",
-        "_reason",
-        "_services",
-        "busy",
-        "session",
-        "waiting",
-    )
+        "_command", "_command_at", "_context", "_control", "_deaf", "_due", "_greeted", "_login_from", "_reason",
+        "_services", "_underway", "beside", "busy", "sending", "session", "waiting",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -89,8 +82,15 @@ class Conversation:
         self._reason: CloseReason | None = None
         self._greeted = False
         self._deaf = False
+        # What is carried out, while it waits for its data connection.
+        self._underway: Underway | None = None
+        self._command: Command | None = None
         self.busy = False
         """Whether a command is being carried out."""
+        self.beside = -1
+        """The data connection that a parked one waits for, too; -1: none."""
+        self.sending = False
+        """Whether it waits for that to take octets, and not for octets from it."""
         self.waiting = False
         """Whether commands were left for the next turn, so that `run` is to be called again without any input."""
 
@@ -112,7 +112,10 @@ class Conversation:
 
     @property
     def deadline(self) -> float:
-        """Monotonic seconds at which a client that says nothing more is let go: the login's, else the idle time's."""
+        """Monotonic seconds at which `expire` is to be called, if a parked one has nothing to do until then.
+
+        That of the login, else of the idle time; or of the transfer that is under way.
+        """
         return self._due
 
     def _deadline(self) -> float:
@@ -123,42 +126,15 @@ class Conversation:
 
     # -- from the thread that works for this client ---------------------------------------------------
 
-    def run(self) -> bool:
+    def run(self, wake: Wake = Wake.INPUT) -> bool:
         """Read once, and carry out what has come. True: park me until more comes; False: it is over and closed.
 
-        The first time the greeting is said, and nothing is read; nor is it while commands are `waiting`.
+        The first time the greeting is said, and nothing is read; nor is it while commands are `waiting`. What is under
+        way, if something is, goes on as *wake* says.
         """
-        control = self._control
         try:
-            open_ = True
-            if self.waiting:
-                self._go_on()
-            elif self._greeted:
-                control.peek()
-            else:
-                open_ = self._open()
-            turn = _TURN
-            while open_:
-                line = control.next_line()
-                if line is None:
-                    if control.ended:
-                        control.peek()
-                    if self._services.clock.monotonic() < self._due:
-                        return True
-                    # What is no command, and there may be much of it, wins no time.
-                    self._let_go()
-                    break
-                self._answer(line)
-                if self._context.closing is not None:
-                    break
-                if self._services.stopping.is_set():
-                    # What was being carried out when the stop began is answered; nothing more is begun.
-                    self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
-                    break
-                turn -= 1
-                if turn <= 0 and control.waiting:
-                    self.waiting = True
-                    return True
+            if self._carry_on(wake):
+                return True
         except ControlLost:
             self._context.closing = self._context.closing or self._reason or CloseReason.CLIENT
             if self._reason is not None:
@@ -171,18 +147,70 @@ class Conversation:
         self._close(self._context.closing or CloseReason.CLIENT)
         return False
 
+    def _carry_on(self, wake: Wake) -> bool:
+        """What `run` does, but for the end: False says that this is it."""
+        control, underway = self._control, self._underway
+        if underway is not None:
+            if not self._resume(underway, wake):
+                return True
+            if self._is_over():
+                return False
+        elif self.waiting:
+            self._go_on()
+        elif self._greeted:
+            control.peek()
+        elif not self._open():
+            return False
+        turn = _TURN
+        while (line := control.next_line()) is not None:
+            if not self._answer(line):
+                return True
+            if self._is_over():
+                return False
+            turn -= 1
+            if turn <= 0 and control.waiting:
+                self.waiting = True
+                return True
+        if control.ended:
+            control.peek()
+        if self._services.clock.monotonic() < self._due:
+            return True
+        # What is no command, and there may be much of it, wins no time.
+        self._let_go()
+        return False
+
+    def _is_over(self) -> bool:
+        """Whether the reply that was said was the last but a farewell."""
+        if self._context.closing is not None:
+            return True
+        if self._services.stopping.is_set():
+            # What was being carried out when the stop began is answered; nothing more is begun.
+            self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
+            return True
+        return False
+
+    def proceed(self) -> bool:
+        """As `run`, because the connection `beside` is ready."""
+        return self.run(Wake.DATA)
+
     def _go_on(self) -> None:
         """With the commands that were left, unless somebody has ended the session meanwhile (ControlLost)."""
         self.waiting = False
         if self._reason is not None:
             raise ControlLost("the session was ended")
 
-    def expire(self) -> None:
-        """Let go a parked client whose deadline has passed: 421, then close (RFC 1123 §4.1.3.2)."""
+    def expire(self) -> bool:
+        """A parked client's deadline has passed: 421, then close (RFC 1123 §4.1.3.2), or its transfer has stalled.
+
+        True: park me until more comes.
+        """
+        if self._underway is not None:
+            return self.run(Wake.DEADLINE)
         try:
             self._let_go()
         finally:
             self._close(self._context.closing or CloseReason.IDLE)
+        return False
 
     def _open(self) -> bool:
         """The greeting, and TLS before it where the port is one for that. False: there is no session."""
@@ -210,31 +238,39 @@ class Conversation:
         first, *rest = self._services.policy.banner.split("\n")
         self._control.say(Reply(Code.READY, first, tuple(rest[:-1]), rest[-1]) if rest else Reply(Code.READY, first))
 
-    def _answer(self, line: bytes | LineTooLong) -> None:
+    def _answer(self, line: bytes | LineTooLong) -> bool:
+        """Carry out *line* and answer. False: it is under way, and the answer comes later."""
         control = self._control
         if isinstance(line, LineTooLong):
             self._command_at = self._services.clock.monotonic()
             self._due = self._deadline()
             control.say(_TOO_LONG)
-            return
+            return True
         if not line:
-            return  # NAT boxes and people send empty lines; no answer keeps both sides in step (D-23)
+            return True  # NAT boxes and people send empty lines; no answer keeps both sides in step (D-23)
         command = Command.parse(line)
-        if self.session.user is None and (command.verb in _NOT_FTP or command.verb.startswith("SSH-")):
-            self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
-            return
         logged_in = self.session.user is not None
+        if not logged_in and (command.verb in _NOT_FTP or command.verb.startswith("SSH-")):
+            self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
+            return True
         self.busy = True
-        try:
-            reply = dispatch(self._context, command)
-        finally:
-            self.busy = False
+        reply = dispatch(self._context, command)
+        if isinstance(reply, Underway):
+            self._command = command
+            self._suspend(reply)
+            return False
+        self._conclude(command, reply, logged_in=logged_in)
+        return True
+
+    def _conclude(self, command: Command, reply: Reply, *, logged_in: bool) -> None:
+        """*command* has been carried out for somebody who was *logged_in* then."""
+        self.busy = False
         # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
         self._command_at = self._services.clock.monotonic()
         if logged_in and self.session.user is None:
             self._login_from = self._command_at  # REIN or USER: the next login has its own time
         self._due = self._deadline()
-        control.say(reply)
+        self._control.say(reply)
         if self._context.switch is not None:
             self._switch()
         events = self._services.events
@@ -248,6 +284,25 @@ class Conversation:
                     text=reply.text,
                 )
             )
+
+    def _suspend(self, underway: Underway) -> None:
+        """It waits for its data connection, and the conversation is to be parked with that."""
+        transfer = underway.transfer
+        self._underway = underway
+        self.beside, self.sending = transfer.fileno(), transfer.writing
+        self._due = transfer.deadline
+
+    def _resume(self, underway: Underway, wake: Wake) -> bool:
+        """What was under way goes on. False: it still is."""
+        reply = resume(self._context, underway, wake)
+        if reply is None:
+            self._suspend(underway)
+            return False
+        command, self._command, self._underway = self._command, None, None
+        self.beside = -1
+        if command is not None:
+            self._conclude(command, reply, logged_in=True)
+        return True
 
     # -- TLS on the control connection -----------------------------------------------------------------------
 
@@ -352,7 +407,7 @@ class Conversation:
                     if not self._during_transfer(line, octets):
                         return False
         except ControlLost:
-            if not control.will_quit:
+            if self._reason is not None or not control.will_quit:
                 raise ControlGone from None
             # It said QUIT and closed its side: the result is still to be reported (RFC 959 §4.1.1).
             self._deaf = True
@@ -405,6 +460,9 @@ class Conversation:
     def _close(self, reason: CloseReason) -> None:
         session, services = self.session, self._services
         name = session.user.name if session.user is not None else None
+        if self._underway is not None:
+            self._underway.give_up()
+            self._underway = None
         session.release_data()
         session.log_out()
         self._control.close()

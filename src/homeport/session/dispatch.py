@@ -1,6 +1,7 @@
 """The one gate: known, phase, protection, argument, permission, verb, reply; every question in one place and order.
 
-No verb is reached but through `dispatch`, and no reply leaves it that the grammar does not allow for the verb.
+No verb is reached but through `dispatch`, nor goes on but through `resume`, and no reply leaves them that the grammar
+does not allow for the verb.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .commands import Context, Verb
 from .lost import ControlLost
 from .protection import data_protected, demanded
 from .refusal import NOT_LOGGED_IN, Refusal, reply_for
+from .underway import Underway, Wake
 from .verbs import about, connection, listing, login, metadata, security, site, transfer, tree
 
 VERBS: dict[str, Verb] = {
@@ -37,31 +39,53 @@ _TOO_LOW = Reply(Code.PROTECTION_TOO_LOW, "Data connections must be protected he
 _UNKNOWN = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
 
 
-def dispatch(context: Context, command: Command) -> Reply:
-    """The final reply to *command*; what is unexpected becomes 451 and a Failed event.
+def dispatch(context: Context, command: Command) -> Reply | Underway:
+    """The final reply to *command*, or its transfer, which waits; what is unexpected becomes 451 and a Failed event.
 
     Raises only ControlLost, when the client is gone.
     """
     row = GRAMMAR.get(command.verb)
     if row is None:
         return _UNKNOWN
-    session = context.session
-    session.commands += 1
+    context.session.commands += 1
     context.verb = row.verb  # and not the command's own text: the session keeps it
     context.started = False
     try:
         reply = _run(context, row, command)
-    except Refusal as refusal:
-        reply = refusal.reply
-    except StorageError as failure:
-        reply = reply_for(failure, command.verb, started=context.started)
-    except ArgumentError as mistake:
-        reply = Reply(mistake.code, mistake.text)
     except ControlLost:
         raise
     except Exception as error:  # noqa: BLE001 - a bug ends in 451 and in the log, not in a dead session
-        reply = _failed(context, error)
+        reply = _reply_to(context, error)
+    return reply if isinstance(reply, Underway) else _final(context, row, reply)
+
+
+def resume(context: Context, underway: Underway, wake: Wake) -> Reply | None:
+    """As `dispatch`, of which this is what comes later: the final reply, or None as long as the transfer waits."""
+    reply: Reply | None
+    try:
+        reply = underway.go_on(wake)
+    except ControlLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        reply = _reply_to(context, error)
+    return None if reply is None else _final(context, GRAMMAR[context.verb], reply)
+
+
+def _reply_to(context: Context, error: Exception) -> Reply:
+    """What a verb that has raised *error* answers."""
+    if isinstance(error, Refusal):
+        return error.reply
+    if isinstance(error, StorageError):
+        return reply_for(error, context.verb, started=context.started)
+    if isinstance(error, ArgumentError):
+        return Reply(error.code, error.text)
+    return _failed(context, error)
+
+
+def _final(context: Context, row: Row, reply: Reply) -> Reply:
+    """*reply*, if the grammar allows it."""
     if row.preliminary:
+        session = context.session
         # REST is for one transfer, also for one that was refused (RFC 3659 §5.3).
         session.restart = 0
         if session.data is not None:
@@ -72,7 +96,7 @@ def dispatch(context: Context, command: Command) -> Reply:
     return reply
 
 
-def _run(context: Context, row: Row, command: Command) -> Reply:
+def _run(context: Context, row: Row, command: Command) -> Reply | Underway:
     verb = VERBS.get(row.verb)
     if verb is None:
         return Reply(Code.NOT_IMPLEMENTED, f"{row.verb} is not implemented here")

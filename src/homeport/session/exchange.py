@@ -4,18 +4,22 @@ Every verb that moves octets over the data connection ends here, so order (RFC 9
 events are the same for all: 150 is said without waiting for the client to connect, since some connect only after it;
 425 when no connection came about, 426 when it was lost or aborted, 451 when this side failed, and 226 after the
 data connection was closed.
+
+A transfer that has to wait for its client is suspended: then the reply comes later, from `underway.py`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
+from homeport.data.plan import Outcome, Plan, Result
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.throttle import ThrottledStream
-from homeport.data.transfer import Outcome, Plan, Result, run
+from homeport.data.transfer import Transfer
 from homeport.data.truncated import Truncated
 from homeport.events.types import Direction, TransferEnded
 from homeport.net.ending import is_there
@@ -29,6 +33,7 @@ from .link import Link
 from .protection import data_protected
 from .refusal import Refusal, reply_for
 from .secured import protect
+from .underway import Underway, close
 
 LOWEST_PORT = 1024
 """No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
@@ -42,14 +47,31 @@ class Account(NamedTuple):
     appended: bool = False
 
 
-def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Result:
-    """Carry out *plan* over a new data connection; *opening* is the text of 150. Returns only what is complete.
+def exchange(context: Context, plan: Plan, account: Account, opening: str, done: str) -> Reply | Underway:
+    """Carry out *plan* over a new data connection; *opening* is the text of 150, *done* begins that of 226.
 
-    An upload is published here, before it counts as complete. Raises Refusal with 425, 426 or 451 for everything
-    else. The data connection is closed in any case.
+    An upload is published here, before it counts as complete. Raises Refusal with 425, 426 or 451 for everything that
+    is not. The data connection is closed in any case, and so is the reader or writer of *plan*: if what is returned is
+    no reply, when that has come to its end.
     """
     session = context.session
     passive = isinstance(session.data, Offer)
+    try:
+        transfer = _begin(context, plan, account, opening, passive=passive)
+        result = transfer.advance()
+    except BaseException:
+        session.activity = None
+        session.link = None
+        close(plan)
+        raise
+    if result is None:
+        return Underway(transfer, plan, partial(_settle, context, plan, account, done, passive))
+    return _settle(context, plan, account, done, passive, result)
+
+
+def _begin(context: Context, plan: Plan, account: Account, opening: str, *, passive: bool) -> Transfer:
+    """Say 150 and have the data connection; nothing is moved yet."""
+    session, services = context.session, context.services
     going_on = context.announce(Reply(Code.DATA_OPENING, opening))
     context.started = True
     if not going_on:
@@ -59,26 +81,34 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str) -> Re
         raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
     session.activity = f"{account.direction.value} of {account.path}"
     mode = "" if session.data is None else session.data_verb
-    try:
-        connection = _connect(context)
-        link = session.link = Link(connection, mode, context.services.clock.monotonic())
-        if data_protected(session):
-            stream: Stream = protect(context, plan, connection)
-        else:
-            stream = PlainStream(connection)
-        throttles = session.throttles
-        throttle = throttles.upload if account.direction is Direction.UPLOAD else throttles.download
-        if throttle is not None:
-            stream = ThrottledStream(stream, throttle)
-        result = run(plan, stream, context.watch, show=link.follow, buffers=context.services.buffers)
-    finally:
-        session.activity = None
-        session.link = None
+    connection = _connect(context)
+    link = session.link = Link(connection, mode, services.clock.monotonic())
+    if data_protected(session):
+        stream: Stream = protect(context, plan, connection)
+    else:
+        stream = PlainStream(connection)
+    throttles = session.throttles
+    throttle = throttles.upload if account.direction is Direction.UPLOAD else throttles.download
+    if throttle is not None:
+        stream = ThrottledStream(stream, throttle)
+    transfer = Transfer(plan, stream, context.watch, services.clock.monotonic, services.buffers)
+    link.follow(transfer)
+    return transfer
+
+
+def _settle(context: Context, plan: Plan, account: Account, done: str, passive: bool, result: Result) -> Reply:
+    """The transfer is over: publish or give up what it brought, tell the log, and make the reply or the refusal."""
+    session = context.session
+    session.activity = None
+    session.link = None
     if plan.writer is not None:
-        result = _end_upload(context, plan.writer, result)
+        with plan.writer:
+            result = _end_upload(context, plan.writer, result)
+    else:
+        close(plan)
     _count(context, plan, account, result, passive=passive)
     if result.outcome is Outcome.COMPLETE:
-        return result
+        return _completed(result, done)
     raise _refusal(context, result)
 
 
@@ -95,7 +125,7 @@ def _end_upload(context: Context, writer: Writer, result: Result) -> Result:
     return result
 
 
-def completed(result: Result, done: str) -> Reply:
+def _completed(result: Result, done: str) -> Reply:
     """226 with what was moved: octets on the data connection and seconds."""
     return Reply(Code.DATA_CLOSING, f"{done}: {result.octets} bytes in {result.seconds:.3f} seconds")
 

@@ -19,7 +19,7 @@ from homeport.advice.diagnosis import cause_of, diagnose
 from homeport.data.address import Decision, Rules, decide
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.offer import Offer
-from homeport.data.transfer import Outcome, Result
+from homeport.data.plan import Outcome, Result
 from homeport.events.types import CloseReason, ControlConnectionsCut, DataConnectionFailed, PassivePortUnused
 from homeport.net.ending import was_reset
 from homeport.protocol.hostport import HostPort

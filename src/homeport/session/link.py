@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from homeport.data.transfer import Progress
+from homeport.data.plan import Progress
 from homeport.net.listener import text_of
 
 

@@ -12,9 +12,9 @@ from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.kernelstream import KernelTlsStream, secure_socket, twin_of
+from homeport.data.plan import Plan
 from homeport.data.stream import Stream, reset
 from homeport.data.tlsstream import Boundary, TlsStream, secure
-from homeport.data.transfer import Plan
 from homeport.net.listener import plain, text_of
 from homeport.net.tls import Contexts
 from homeport.protocol.reply import Code

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from homeport.accounts.model import Permission
-from homeport.data.transfer import Plan
+from homeport.data.plan import Plan
 from homeport.events.types import Direction
 from homeport.protocol.argument import ListingRequest
 from homeport.protocol.listing import list_line, list_template, list_text, name_line, name_template, recent
@@ -17,10 +17,11 @@ from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.template import Template
 from homeport.session.commands import Context, Verb
-from homeport.session.exchange import Account, completed, exchange
+from homeport.session.exchange import Account, exchange
 from homeport.session.facts import Describer
 from homeport.session.refusal import Refusal
 from homeport.session.selection import Item, Selection, select
+from homeport.session.underway import Underway
 from homeport.storage.base import Entry, Kind, LineScan
 
 _FIRST_OCTETS = 4 * 1024
@@ -28,7 +29,7 @@ _CHUNK_OCTETS = 64 * 1024
 """Of a chunk; the first is small, so that a client sees something at once."""
 
 
-def list_(context: Context, request: ListingRequest) -> Reply:
+def list_(context: Context, request: ListingRequest) -> Reply | Underway:
     """LIST: one line an entry in the form of `ls -l`, which clients know how to read (D-03)."""
     selection = select(context, request)
     if "1" in selection.options and "l" not in selection.options:
@@ -36,13 +37,13 @@ def list_(context: Context, request: ListingRequest) -> Reply:
     return _send_long(context, selection)
 
 
-def nlst(context: Context, request: ListingRequest) -> Reply:
+def nlst(context: Context, request: ListingRequest) -> Reply | Underway:
     """NLST: names only, each usable in a later command from the same place (RFC 1123 §4.1.2.7)."""
     selection = select(context, request)
     return _send_long(context, selection) if "l" in selection.options else _send_names(context, selection)
 
 
-def _send_long(context: Context, selection: Selection) -> Reply:
+def _send_long(context: Context, selection: Selection) -> Reply | Underway:
     line = long_lines(context, selection)
 
     def octets(item: Item) -> bytes:
@@ -54,7 +55,7 @@ def _send_long(context: Context, selection: Selection) -> Reply:
     return _send(context, lines, selection.path, f"Sending the list of {selection.path}")
 
 
-def _send_names(context: Context, selection: Selection) -> Reply:
+def _send_names(context: Context, selection: Selection) -> Reply | Underway:
     def octets(item: Item) -> bytes:
         return b"" if item.entry is None else name_line(item.name)
 
@@ -62,7 +63,7 @@ def _send_names(context: Context, selection: Selection) -> Reply:
     return _send(context, lines, selection.path, f"Sending the names in {selection.path}")
 
 
-def mlsd(context: Context, path: VirtualPath | None) -> Reply:
+def mlsd(context: Context, path: VirtualPath | None) -> Reply | Underway:
     """MLSD: facts and bare names, as TYPE L 8 whatever is set (RFC 3659 §7.2); 501 for what is no directory."""
     where = context.session.place if path is None else path
     entry = context.storage.stat(where)
@@ -77,10 +78,9 @@ def mlsd(context: Context, path: VirtualPath | None) -> Reply:
     return _send(context, lines, where, "Sending the facts")
 
 
-def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, opening: str) -> Reply:
+def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, opening: str) -> Reply | Underway:
     plan = Plan(chunks=_chunks(lines), stall=context.services.policy.data_seconds)
-    result = exchange(context, plan, Account(Direction.LISTING, path.text), opening)
-    return completed(result, "Sent")
+    return exchange(context, plan, Account(Direction.LISTING, path.text), opening, "Sent")
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -10,42 +10,55 @@ import secrets
 from collections.abc import Iterator
 
 from homeport.accounts.model import Permission
-from homeport.data.transfer import Plan
+from homeport.data.plan import Plan
 from homeport.events.types import Direction
 from homeport.protocol.argument import Representation
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder, locate
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
-from homeport.session.exchange import Account, completed, exchange
+from homeport.session.exchange import Account, exchange
 from homeport.session.refusal import PERMISSION_DENIED, Refusal
+from homeport.session.underway import Underway
 from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Reader, Writer
 
 _EITHER = frozenset({Permission.CREATE, Permission.OVERWRITE})
 _UNIQUE_TRIES = 20
 
 
-def retr(context: Context, path: VirtualPath) -> Reply:
+def retr(context: Context, path: VirtualPath) -> Reply | Underway:
     """RETR: a copy of the file, from the REST offset on; the offset counts octets of the transfer (RFC 3659 §5.3)."""
     session = context.session
-    offset = session.take_restart()
-    with context.storage.open_read(path) as reader:
-        binary = session.binary
-        # Refused before 150 (RFC 1123 §4.1.3.4). In TYPE A the length on the wire has to be counted for that.
-        if offset and (offset > reader.size if binary else locate(_counted(context, reader), offset) is None):
-            raise BadOffset(path)
-        plan = Plan(
-            reader=reader,
-            offset=offset if binary else 0,
-            codec=None if binary else AsciiEncoder(skip=offset),
-            stall=context.services.policy.data_seconds,
-        )
-        mode = f"BINARY ({reader.size - offset} bytes)" if binary else "ASCII"
-        result = exchange(context, plan, Account(Direction.DOWNLOAD, path.text), f"Sending {path.name} in {mode} mode")
-    return completed(result, "Sent")
+    offset, binary = session.take_restart(), session.binary
+    reader = context.storage.open_read(path)
+    if offset:
+        _check_restart(context, path, reader, offset)
+    plan = Plan(
+        reader=reader,
+        offset=offset if binary else 0,
+        codec=None if binary else AsciiEncoder(skip=offset),
+        stall=context.services.policy.data_seconds,
+    )
+    opening = f"Sending {path.name} in {f'BINARY ({reader.size - offset} bytes)' if binary else 'ASCII'} mode"
+    return exchange(context, plan, Account(Direction.DOWNLOAD, path.text), opening, "Sent")
 
 
-def stor(context: Context, path: VirtualPath) -> Reply:
+def _check_restart(context: Context, path: VirtualPath, reader: Reader, offset: int) -> None:
+    """Refused before 150 (RFC 1123 §4.1.3.4). In TYPE A the length on the wire has to be counted for that."""
+    fits = False
+    try:
+        if context.session.binary:
+            fits = offset <= reader.size
+        else:
+            fits = locate(_counted(context, reader), offset) is not None
+    finally:
+        if not fits:
+            reader.close()
+    if not fits:
+        raise BadOffset(path)
+
+
+def stor(context: Context, path: VirtualPath) -> Reply | Underway:
     """STOR: a new file, or a new content for an old one; with REST the octets before the offset stay."""
     offset = context.session.take_restart()
     rights = context.rights(path)
@@ -59,7 +72,7 @@ def stor(context: Context, path: VirtualPath) -> Reply:
     return _upload(context, path, access, offset, existing=existing)
 
 
-def appe(context: Context, path: VirtualPath) -> Reply:
+def appe(context: Context, path: VirtualPath) -> Reply | Underway:
     """APPE: at the end of the file, or a new one. After REST it acts like STOR (RFC 3659 §5.3)."""
     offset = context.session.take_restart()
     rights = context.rights(path)
@@ -73,7 +86,7 @@ def appe(context: Context, path: VirtualPath) -> Reply:
     return _upload(context, path, Access.REPLACE if offset else Access.APPEND, offset, existing=existing)
 
 
-def stou(context: Context, hint: VirtualPath | None) -> Reply:
+def stou(context: Context, hint: VirtualPath | None) -> Reply | Underway:
     """STOU: under a name that is unique here, told in 150 exactly as RFC 1123 §4.1.2.9 wants it.
 
     An argument is taken as the base of the name (many clients send one, D-06); the file is made in the current
@@ -109,7 +122,7 @@ def _open(context: Context, path: VirtualPath, access: Access, offset: int) -> W
 
 def _upload(
     context: Context, path: VirtualPath, access: Access, offset: int, *, existing: bool, stored: bool = False
-) -> Reply:
+) -> Reply | Underway:
     """*stored*: the offset counts octets of the file and not of the transfer."""
     session = context.session
     after_cr = False
@@ -144,17 +157,13 @@ def _counted(context: Context, reader: Reader) -> Iterator[memoryview]:
 
 def _receive(
     context: Context, path: VirtualPath, writer: Writer, opening: str, *, appended: bool, after_cr: bool = False
-) -> Reply:
-    session = context.session
-    # Whatever happens before the transfer has an outcome of its own leaves nothing behind.
-    with writer:
-        plan = Plan(
-            writer=writer,
-            codec=None if session.binary else AsciiDecoder(after_cr=after_cr),
-            stall=context.services.policy.data_seconds,
-        )
-        result = exchange(context, plan, Account(Direction.UPLOAD, path.text, appended), opening)
-    return completed(result, f"{path.name} stored")
+) -> Reply | Underway:
+    plan = Plan(
+        writer=writer,
+        codec=None if context.session.binary else AsciiDecoder(after_cr=after_cr),
+        stall=context.services.policy.data_seconds,
+    )
+    return exchange(context, plan, Account(Direction.UPLOAD, path.text, appended), opening, f"{path.name} stored")
 
 
 def rest(context: Context, offset: int) -> Reply:
