@@ -24,7 +24,7 @@ from collections.abc import Callable
 
 from homeport.data.post import Post
 from homeport.net.layer import Layer, Parting
-from homeport.protocol.reply import Reply
+from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
 from .lost import ControlLost
@@ -35,6 +35,10 @@ if sys.platform != "win32":
 
 _NOW = getattr(socket, "MSG_DONTWAIT", 0)
 """Do not block; where there is no such flag, the socket itself does not."""
+_MORE = getattr(socket, "MSG_MORE", 0)
+"""What is sent waits for what comes behind it: here, the end."""
+_LAST = frozenset({int(Code.GOODBYE), int(Code.SERVICE_CLOSING)})
+"""Replies behind which the connection is closed."""
 _RECEIVE_OCTETS = 4096
 _NO_OCTETS = struct.pack("@i", 0)
 _DROPPED_AT_END = 64
@@ -79,14 +83,20 @@ class Control:
         return self.lost or (self._inbound is not None and self._inbound.ended)
 
     def say(self, reply: Reply) -> None:
-        """Send *reply* whole, behind what was held back. Raises ControlLost."""
+        """Send *reply* whole, behind what was held back. Raises ControlLost.
+
+        One that closes the connection (221, 421: RFC 959 §4.2.1) is held back for `close`, which follows at once.
+        """
         octets = reply.encode()
         if self.held:
             octets, self.held = self.held + octets, b""
-        self._send(octets)
+        if reply.code in _LAST:
+            self.held = octets
+        else:
+            self._send(octets)
 
     def hold(self, reply: Reply) -> None:
-        """Keep *reply* for the next `say` or `flush`: one segment, and one awakening of the client, for both."""
+        """Keep *reply* for the next `say`, `flush` or `close`: one segment and one awakening of the client for both."""
         self.held += reply.encode()
 
     def flush(self) -> None:
@@ -95,11 +105,11 @@ class Control:
             octets, self.held = self.held, b""
             self._send(octets)
 
-    def _send(self, octets: bytes) -> None:
+    def _send(self, octets: bytes, flags: int = _NOW) -> None:
         try:
             if self._layer is not None:
                 octets = self._layer.encrypt(octets)
-            sent = self._connection.send(octets, _NOW)
+            sent = self._connection.send(octets, flags)
             if sent < len(octets):
                 self._send_rest(memoryview(octets)[sent:])
         except BlockingIOError:
@@ -117,7 +127,8 @@ class Control:
                 self.lost = True
                 raise ControlLost("the client does not read what it is told")
             try:
-                octets = octets[self._connection.send(octets, _NOW) :]
+                sent = self._connection.send(octets, _NOW)
+                octets = octets[sent:]
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -272,12 +283,14 @@ class Control:
             pass  # it is gone already, which is what was wanted
 
     def close(self) -> None:
-        """Close the connection. What was said still reaches the client."""
+        """Close the connection. What was said still reaches the client, and what was held back comes with the end."""
         connection = self._connection
-        self.descriptor = -1
         try:
+            if self.held:
+                octets, self.held = self.held, b""
+                self._send(octets, _NOW | _MORE)
             if self._layer is not None:
-                connection.send(self._layer.close_notify(), _NOW)
+                connection.send(self._layer.close_notify(), _NOW | _MORE)
             # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
             # is none, and the close alone is the end.
             if _unread(connection):
@@ -287,6 +300,7 @@ class Control:
                         break
         except OSError:
             pass  # gone, or nothing more to read: both are the end
+        self.descriptor = -1
         connection.close()
 
 
