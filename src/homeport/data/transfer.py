@@ -170,11 +170,23 @@ class Transfer:
             self._stirred()
         over = True
         try:
-            while (want := self._move()) is not None:
+            while True:
+                if self._reader is not None:
+                    want = self._send_reader(self._reader)
+                elif self._writer is not None:
+                    want = self._receive(self._writer)
+                else:
+                    want = self._send_chunks()
+                if want is None:
+                    break
                 if not self._can_go_on(want, patient=patient):
                     over, self._suspended = False, True
                     return None
-            self._finish()
+            # In order. Everything was moved by now, so ABOR comes too late to undo it (959-4.1.3-ABOR-DONE).
+            try:
+                self._stream.finish()
+            except WouldBlock as wanted:
+                self._await_end(writing=isinstance(wanted, WantWrite))
         except _Ended as end:
             return self._result(end.outcome, end.error)
         except StorageError as error:
@@ -184,7 +196,7 @@ class Transfer:
         finally:
             if over:
                 self._stream.abort()
-        return self._result(Outcome.COMPLETE)
+        return Result(Outcome.COMPLETE, self.octets, self._clock() - self._started)
 
     def attend(self) -> Result | None:
         """While it is suspended the control connection has input: how the transfer went, if that ends it."""
@@ -212,23 +224,19 @@ class Transfer:
     def _result(self, outcome: Outcome, error: Exception | None = None) -> Result:
         return Result(outcome, self.octets, self._clock() - self._started, error)
 
-    # -- the three kinds: each goes on where it was, until the stream would block or all was moved ---------
-
-    def _move(self) -> WouldBlock | None:
-        """What the stream wants; None when all was moved. Raises _Ended, StorageError, or OSError from the stream."""
-        if self._reader is not None:
-            return self._send_reader(self._reader)
-        if self._writer is not None:
-            return self._receive(self._writer)
-        return self._send_chunks()
+    # -- the three kinds ---------------------------------------------------------------------------
+    # Each goes on where it was, and returns what the stream wants, or None when all was moved.
 
     def _send_reader(self, reader: Reader) -> WouldBlock | None:
-        want = None
         if self._file >= 0:
             want = self._send_file()
-        if want is None and self._left:
+            if want is not None:
+                return want
+        if self._left:
             want = self._send_copied(reader)
-        return self._send_tail() if want is None and self._encoder is not None else want
+            if want is not None:
+                return want
+        return None if self._encoder is None else self._send_tail()
 
     def _send_chunks(self) -> WouldBlock | None:
         encoder, chunks = self._encoder, self._chunks
@@ -265,19 +273,11 @@ class Transfer:
                 writer.write(memoryview(rest))
         return want
 
-    def _finish(self) -> None:
-        """The orderly end. Everything was moved by now, so ABOR comes too late to undo it (959-4.1.3-ABOR-DONE)."""
-        try:
-            self._stream.finish()
-        except WouldBlock as want:
-            self._await_end(want)
-
-    def _await_end(self, want: WouldBlock) -> None:
+    def _await_end(self, *, writing: bool) -> None:
         """The end takes time. Hardly any does, and none takes long: this thread stays with it."""
         deadline = self._clock() + min(self._stall, _FINISH_SECONDS)
         while True:
             left, descriptor = deadline - self._clock(), self._stream.fileno()
-            writing = isinstance(want, WantWrite)
             wait = self._watch.ready
             found = wait((), (descriptor,), left) if writing else wait((descriptor,), (), left)
             if left <= 0 or not found:
@@ -287,8 +287,8 @@ class Transfer:
                 return
             try:
                 self._stream.finish()
-            except WouldBlock as again:
-                want = again
+            except WouldBlock as want:
+                writing = isinstance(want, WantWrite)
             else:
                 return
 

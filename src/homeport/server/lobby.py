@@ -237,7 +237,8 @@ class Lobby(Generic[G]):
     def _arm_beside(self, place: _Place[G], descriptor: int, sending: bool) -> None:
         """Report *descriptor* once. It may be another one than before, of the same number."""
         if place.beside != descriptor:
-            self._forget_beside(place)
+            if place.beside >= 0:
+                self._forget_beside(place)
             place.beside = descriptor
         former = self._places.get(descriptor)
         if former is not None:  # it has closed its socket, and is about to leave
@@ -247,10 +248,9 @@ class Lobby(Generic[G]):
 
     def _forget_beside(self, place: _Place[G]) -> None:
         """*place* waits for nothing beside. What it waited for is closed, or about to be."""
-        if place.beside >= 0:
-            if self._beside.get(place.beside) is place:  # the number may be in somebody else's place by now
-                del self._beside[place.beside]
-            place.beside = -1
+        if self._beside.get(place.beside) is place:  # the number may be in somebody else's place by now
+            del self._beside[place.beside]
+        place.beside = -1
 
     # -- listening sockets and timers ------------------------------------------------------------------------
 

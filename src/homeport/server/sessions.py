@@ -136,30 +136,28 @@ class Sessions:
 
     # -- in the thread that works for it -------------------------------------------------------------
 
-    def _work(self, talk: Talk) -> None:
-        self._carry_on(talk, talk.run)
-
-    def _proceed(self, talk: Talk) -> None:
-        self._carry_on(talk, talk.proceed)
-
-    def _expire(self, talk: Talk) -> None:
-        self._carry_on(talk, talk.expire)
-
-    def _carry_on(self, talk: Talk, step: Callable[[], bool]) -> None:
+    def _work(self, talk: Talk, first: Callable[[], bool] | None = None) -> None:
+        """*first* is what *talk* is to do; by default it has input."""
         try:
-            while step():
-                step = talk.run
+            going_on = talk.run() if first is None else first()
+            while going_on:
                 try:
                     if self.lobby.park(talk):
                         return
+                    # The lobby is closed: the server stops. It hears so in its next round.
+                    talk.end(CloseReason.SHUTDOWN)
                 except OSError:
                     talk.end(CloseReason.LOST)
-                    continue
-                # The lobby is closed: the server stops. It hears so in its next round.
-                talk.end(CloseReason.SHUTDOWN)
+                going_on = talk.run()
         except BaseException as error:  # noqa: BLE001 - is published with its trace; who calls sys.exit ends only this
             self._failed(talk, error)
         self._leave(talk)
+
+    def _proceed(self, talk: Talk) -> None:
+        self._work(talk, talk.proceed)
+
+    def _expire(self, talk: Talk) -> None:
+        self._work(talk, talk.expire)
 
     def _failed(self, talk: Talk, error: BaseException) -> None:
         """A conversation closes itself even then; what happened must not be lost."""

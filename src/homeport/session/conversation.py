@@ -153,8 +153,8 @@ class Conversation:
         if underway is not None:
             if not self._resume(underway, wake):
                 return True
-            if self._is_over():
-                return False
+            if self._context.closing is not None or self._services.stopping.is_set():
+                return self._say_last()
         elif self.waiting:
             self._go_on()
         elif self._greeted:
@@ -165,8 +165,8 @@ class Conversation:
         while (line := control.next_line()) is not None:
             if not self._answer(line):
                 return True
-            if self._is_over():
-                return False
+            if self._context.closing is not None or self._services.stopping.is_set():
+                return self._say_last()
             turn -= 1
             if turn <= 0 and control.waiting:
                 self.waiting = True
@@ -179,14 +179,11 @@ class Conversation:
         self._let_go()
         return False
 
-    def _is_over(self) -> bool:
-        """Whether the reply that was said was the last but a farewell."""
-        if self._context.closing is not None:
-            return True
-        if self._services.stopping.is_set():
+    def _say_last(self) -> bool:
+        """The reply that was said is the last, but perhaps for a farewell. It is never to be parked again: False."""
+        if self._context.closing is None:
             # What was being carried out when the stop began is answered; nothing more is begun.
             self._say_goodbye(CloseReason.SHUTDOWN, _FAREWELLS[CloseReason.SHUTDOWN])
-            return True
         return False
 
     def proceed(self) -> bool:

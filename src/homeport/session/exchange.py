@@ -104,8 +104,8 @@ def _settle(context: Context, plan: Plan, account: Account, done: str, passive: 
     if plan.writer is not None:
         with plan.writer:
             result = _end_upload(context, plan.writer, result)
-    else:
-        close(plan)
+    elif plan.reader is not None:
+        plan.reader.close()
     _count(context, plan, account, result, passive=passive)
     if result.outcome is Outcome.COMPLETE:
         return _completed(result, done)
