@@ -454,6 +454,7 @@ def test_when_it_is_over_its_number_may_be_anothers(house: House) -> None:
     if third.fileno() != number:
         third.here, third.there = third.there, third.here
     assert house.lobby.welcome(third)
+    assert number not in house.lobby._beside
     assert house.resumed.get(timeout=5) is third
     third.there.send(b"x")
     house.lobby.park(third)

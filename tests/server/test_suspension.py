@@ -18,6 +18,7 @@ from homeport.data.ports import PassivePorts
 from homeport.events.types import CloseReason, SessionClosed, TransferEnded
 from homeport.net.listener import listen
 from homeport.protocol.path import VirtualPath
+from homeport.server import readiness
 from homeport.server.operation import Operation, Parts
 from homeport.server.post import SharedPost
 from homeport.server.sessions import Talk
@@ -28,6 +29,7 @@ from homeport.storage.memory import MemoryStorage
 from homeport.testing.client import Client
 
 from .fakes import Recorder, wait_for
+from .house import KINDS
 
 HOST = "127.0.0.1"
 STALL = 0.3
@@ -149,6 +151,12 @@ class Site:
         return True
 
 
+@pytest.fixture(autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How the system tells what is ready."""
+    monkeypatch.setattr(readiness, "best", request.param)
+
+
 @pytest.fixture
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     made = Site(getattr(request, "param", 20.0))
@@ -215,6 +223,17 @@ def test_who_says_quit_and_is_gone_has_his_upload(site: Site) -> None:
     assert client.reply().code == 226
     wait_for(lambda: not len(site.operation.sessions))
     assert site.storage.content("/new") == b"content"
+
+
+def test_and_so_has_who_asked_for_much_before(site: Site) -> None:
+    """More than is carried out in a turn: he cannot come again for another one."""
+    client = site.client()
+    with site.begin(client, "STOR new") as data:
+        client.send(b"PWD\r\n" * 40 + b"QUIT\r\n", *["PWD"] * 40, "QUIT")
+        client.shut()
+        wait_for(lambda: site.operation.sessions.all()[0].fileno() < 0)
+        data.sendall(b"content")
+    assert [client.reply().code for _ in range(42)] == [226] + [257] * 40 + [221]
 
 
 def test_what_is_sent_ahead_is_carried_out_behind_it_and_in_order(site: Site) -> None:

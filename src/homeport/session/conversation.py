@@ -168,7 +168,7 @@ class Conversation:
             if self._context.closing is not None or self._services.stopping.is_set():
                 return self._say_last()
             turn -= 1
-            if turn <= 0 and control.waiting:
+            if turn <= 0 and control.waiting and not self._deaf:
                 self.waiting = True
                 return True
         if control.ended:
