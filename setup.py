@@ -17,7 +17,7 @@ from setuptools import Extension, setup
 HOT = {
     "accounts": ("limits", "model"),
     "data": (
-        "connection", "offer", "ports", "portrange", "transfer",
+        "connection", "offer", "ports", "portrange", "tlsstream", "transfer",
     ),
     "protocol": ("argument", "command", "path", "reply", "telnet"),
     "server": ("admission", "deadlines", "door", "homes", "lobby", "post", "sessions", "threads"),
@@ -25,7 +25,7 @@ HOT = {
         "commands", "control", "conversation", "dispatch", "exchange", "link", "protection", "secured", "state",
     ),
     "session/verbs": ("connection", "login", "transfer"),
-    "storage": ("beneath", "errors", "local", "reader", "upload"),
+    "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "upload", "writer"),
 }  # fmt: skip
 """What is compiled: what a log in and a small transfer run through, but for what mypyc cannot do (classes made from
 those of the standard library, modules that others extend by subclasses) or gains nothing from."""

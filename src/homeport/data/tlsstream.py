@@ -62,7 +62,8 @@ class Boundary:
         """Take *octets* as they come from the connection, from its very first on."""
         rest = memoryview(octets)
         while rest:
-            rest = rest[self.cut(rest) :]
+            step = self.cut(rest)
+            rest = rest[step:]
 
     def cut(self, octets: memoryview) -> int:
         """How many of *octets* come before the next end of a record, if it is among them; those are taken."""
@@ -146,7 +147,8 @@ def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
     rest = memoryview(octets)
     while rest:
         try:
-            rest = rest[connection.send(rest) :]
+            sent = connection.send(rest)
+            rest = rest[sent:]
         except BlockingIOError:
             left = deadline - time.monotonic()
             if left <= 0 or not ready((), (connection.fileno(),), left):
@@ -281,7 +283,8 @@ class TlsStream:
             if sent < len(unsent):
                 unsent = memoryview(unsent)[sent:]
                 while unsent:
-                    unsent = unsent[self._connection.send(unsent) :]
+                    sent = self._connection.send(unsent)
+                    unsent = unsent[sent:]
         except BlockingIOError:
             self._unsent = unsent
             return False

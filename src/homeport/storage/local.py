@@ -104,7 +104,7 @@ class LocalStorage(Storage):
             except OSError:
                 real = None
             if real is not None:
-                there = real[len(root.rstrip(b"/")) :].strip(b"/") if within(real, root) else octets
+                there = real.removeprefix(root).strip(b"/") if within(real, root) else octets
                 return VirtualPath("/" + "/".join([text(there), *names[beyond:]]))
             # Of a name that is not there, what counts is where its directory is.
             octets = octets.rpartition(b"/")[0] or b"."
@@ -303,9 +303,9 @@ class LocalStorage(Storage):
                         return Space(usage.free, usage.total)
                     figures = os.statvfs(handle)
                     return Space(figures.f_bavail * figures.f_frsize, figures.f_blocks * figures.f_frsize)
-            except FileNotFoundError as error:
+            except FileNotFoundError as missing:
                 if octets == b".":
-                    raise translate(error, path) from error
+                    raise translate(missing, path) from missing
                 octets = octets.rpartition(b"/")[0] or b"."
             except OSError as error:
                 raise translate(error, path) from error
@@ -388,8 +388,8 @@ def _move(origin: Place, goal: Place) -> None:
             return
     try:
         os.replace(old.at(origin.name), new.at(goal.name), src_dir_fd=old.descriptor, dst_dir_fd=new.descriptor)
-    except IsADirectoryError as error:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+    except IsADirectoryError as occupied:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from occupied
 
 
 def _status(place: Place) -> os.stat_result:
