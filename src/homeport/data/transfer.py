@@ -104,18 +104,19 @@ class Transfer:
         """Nothing is moved yet. Raises only what is a fault in the program, and the stream is closed then: ValueError
         for a plan that has none or several of reader, chunks and writer, TypeError for a codec of the wrong direction.
         """
+        reader, chunks, writer, offset, most, codec, stall = plan
         self._buffers = buffers
         self._stream = stream
         self._watch = watch
         self._clock = clock
-        self._stall = plan.stall
-        self._reader = reader = plan.reader
-        self._writer = plan.writer
+        self._stall = stall
+        self._reader = reader
+        self._writer = writer
         self._chunks: Iterator[bytes] | None = None
         self._encoder: Encoder | None = None
         self._decoder: Decoder | None = None
         self._file = -1  # a descriptor that can be sent without copying
-        self._offset = plan.offset
+        self._offset = offset
         self._left = 0  # octets of the file, from the offset on
         self._room = _FIRST_ROOM
         self._data = _NOTHING  # what was made to be sent, and is not yet
@@ -131,31 +132,30 @@ class Transfer:
         """While it is suspended: whether the stream waits to be written, and not to be read."""
         self.deadline = 0.0
         """And when it has stalled."""
-        try:
-            self._prepare(plan, reader)
-        except BaseException:
-            stream.abort()
-            raise
-
-    def _prepare(self, plan: Plan, reader: Reader | None) -> None:
-        if (reader is None) + (plan.chunks is None) + (plan.writer is None) != 2:
-            raise ValueError("a plan has exactly one of reader, chunks and writer")
-        codec = plan.codec
-        if plan.writer is not None:
-            self._decoder = _decoder(codec)
-            return
         if codec is not None:
-            self._encoder = _encoder(codec)
-        if plan.chunks is not None:
-            self._chunks = iter(plan.chunks)
-        elif reader is not None:
+            self._set_codec(codec, sending=writer is None)
+        if reader is not None:
             # The file as it was when it was opened: one that grows meanwhile would have no end.
-            left = max(reader.size - plan.offset, 0)
-            self._left = left if plan.most is None else min(left, plan.most)
-            if codec is None and self._stream.zero_copy:
+            left = max(reader.size - offset, 0)
+            self._left = left if most is None else min(left, most)
+            if codec is None and stream.zero_copy:
                 file = reader.fileno()
                 if file is not None:
                     self._file = file
+        elif chunks is not None:
+            self._chunks = iter(chunks)
+        if (reader is None) + (chunks is None) + (writer is None) != 2:
+            stream.abort()
+            raise ValueError("a plan has exactly one of reader, chunks and writer")
+
+    def _set_codec(self, codec: Codec, *, sending: bool) -> None:
+        if sending and isinstance(codec, Encoder):
+            self._encoder = codec
+        elif not sending and isinstance(codec, Decoder):
+            self._decoder = codec
+        else:
+            self._stream.abort()
+            raise TypeError("what is sent needs an encoder, what is received a decoder")
 
     # -- for who carries it out ----------------------------------------------------------------------------
 
@@ -475,15 +475,3 @@ def _alone(want: WouldBlock) -> WouldBlock:
     """
     want.__traceback__ = want.__context__ = None
     return want
-
-
-def _encoder(codec: Codec) -> Encoder:
-    if isinstance(codec, Encoder):
-        return codec
-    raise TypeError("what is sent needs an encoder")
-
-
-def _decoder(codec: Codec | None) -> Decoder | None:
-    if codec is None or isinstance(codec, Decoder):
-        return codec
-    raise TypeError("what is received needs a decoder")
