@@ -23,6 +23,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from homeport.net.layer import HandshakeError, Layer, NotTls
 from homeport.net.listener import Connection
@@ -238,10 +239,11 @@ class TlsStream:
         """Decrypt what has been taken in into *buffer*, behind the *filled* octets in it; how many there are then."""
         layer = self._layer
         tls, incoming, room = layer.tls, layer.incoming, len(buffer)
+        # With a buffer it returns how many octets it has put there.
+        read: Callable[[int, memoryview], int] = tls.read  # type: ignore[assignment]
         try:
             while filled < room:
-                # With a buffer it returns how many octets it has put there.
-                octets: int = tls.read(room - filled, buffer[filled:])  # type: ignore[assignment]
+                octets = read(room - filled, buffer[filled:])
                 if octets == 0:
                     layer.ended = True
                     break
