@@ -15,7 +15,7 @@ from homeport.data.stream import PlainStream, WantRead
 from homeport.data.transfer import Transfer
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
 
-from .ends import Control
+from .ends import Control, Meanwhile
 from .files import Collected, Octets
 
 Pair = tuple[socket.socket, socket.socket]
@@ -127,48 +127,58 @@ def test_what_is_received_goes_on_where_it_was(
     assert bytes(writer.data) == (sent if codec is None else sent.replace(b"\r\n", b"\n"))
 
 
-def test_who_moves_much_is_waited_for_and_not_suspended_again(pair: Pair, control: Control) -> None:
-    server, client = pair
-    one = transfer(Plan(writer=Collected()), server, control)
-    assert one.advance() is None
-    client.sendall(bytes(100_000))
-    assert ready((server.fileno(),), (), 5)
+def test_who_moves_much_is_waited_for_and_not_suspended(pair: Pair, control: Control) -> None:
+    now = 0.0
     waits: list[float] = []
-    look = control.ready
+    # What can be read before each wait, and that is None.
+    steps = iter([None, *[250_000] * 5, None, 70_000, None, 50_000, None, 250_000, None, 250_000, None, 0])
 
-    def send_and_wait(reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+    class Scripted(PlainStream):
+        __slots__ = ()
+
+        def read_into(self, buffer: memoryview) -> int:
+            octets = next(steps)
+            if octets is None:
+                raise WantRead
+            return octets
+
+    def wait(reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
         waits.append(seconds)
-        if len(waits) == 5:
-            client.shutdown(socket.SHUT_WR)
-        elif len(waits) < 5:
-            client.sendall(bytes(100_000))
-        return look(reading, writing, seconds)
+        return list(reading[:1])
 
-    control.ready = send_and_wait  # type: ignore[method-assign]
-    while (result := one.advance()) is None:  # it may have come in small pieces at first
-        assert ready((server.fileno(),), (), 5)
-        if not waits:
-            client.sendall(bytes(100_000))
+    control.ready = wait  # type: ignore[method-assign]
+    one = Transfer(Plan(writer=Collected()), Scripted(pair[0]), control, lambda: now, Buffers())
+    assert one.advance() is None
+    assert waits == []  # nothing is known of the client
+    assert one.advance() is None
+    assert one.octets == 5 * 250_000 + 70_000 + 50_000
+    assert waits == pytest.approx([0.1, 0.1])  # for the last wait too little had come
+    now = 1.0
+    assert one.advance() is None
+    assert one.octets == 1_620_000  # it let us wait for long, and so it is slow until it has moved much again
+    assert one.advance() is None
+    result = one.advance()
+    assert result is not None
     assert result.outcome is Outcome.COMPLETE
-    assert waits
-    assert max(waits) <= 0.1
+    assert len(waits) == 2
 
 
 def test_a_thread_waits_for_a_moment_only(pair: Pair, control: Control) -> None:
     server, client = pair
     one = transfer(Plan(writer=Collected()), server, control)
     assert one.advance() is None
-    client.sendall(bytes(200_000))
-    while one.octets < 200_000:
+    sending = Meanwhile(lambda: client.sendall(bytes(2_000_000)))
+    while one.octets < 2_000_000:
         assert ready((server.fileno(),), (), 5)
         assert one.advance() is None
+    sending.result()
     deadline = one.deadline
     assert deadline > time.monotonic() + 20  # and not later for having been waited for
     client.shutdown(socket.SHUT_WR)
     assert ready((server.fileno(),), (), 5)
     result = one.advance()
     assert result is not None
-    assert (result.outcome, result.octets) == (Outcome.COMPLETE, 200_000)
+    assert (result.outcome, result.octets) == (Outcome.COMPLETE, 2_000_000)
 
 
 @pytest.mark.parametrize(("said", "outcome"), [(b"ABOR", Outcome.ABORTED), (b"", Outcome.CONTROL_LOST)])

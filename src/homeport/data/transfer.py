@@ -4,8 +4,8 @@ Octets move for as long as nothing blocks, without a poll; a small file costs on
 data socket and the control socket are waited for together, at most `stall` seconds for the data. A peer so fast that
 nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
 
-Who waits depends on the client. One that has taken or sent much since the last wait, which was short, is worth a
-thread: that waits, for a moment, and goes on. For all others the transfer is suspended: `advance` returns, all that is
+Who waits depends on the client. One that is fast, and has moved much again since the last wait, is worth a thread: that
+waits, for a moment, and goes on. For all others the transfer is suspended: `advance` returns, all that is
 to be known later is kept in the Transfer, and whoever called it sees to it that it is called again.
 
 Memory is for moving, and none is kept while we wait (`buffers.py`). What was received has been written by then. What is
@@ -34,7 +34,7 @@ _FAST_OCTETS = 1024 * 1024
 _SLOW_SECONDS = 0.1
 """A client is fast that has taken so much and never let us wait for so long. A slow one's socket buffer takes less."""
 _MOVING_OCTETS = 64 * 1024
-"""A thread waits for a client that has moved so much since a wait that was not slow."""
+"""A thread waits for a client that is fast, and has moved so much since it was waited for last."""
 _DECODED_MOST = 128 * 1024
 """What a decoder is given at once."""
 _FIRST_ROOM = 64 * 1024
@@ -440,7 +440,7 @@ class Transfer:
             self._fast_at = self.octets + _FAST_OCTETS
             self._moving_at = _NEVER
         else:
-            self._moving_at = self.octets + _MOVING_OCTETS
+            self._moving_at = max(self.octets + _MOVING_OCTETS, self._fast_at)
         self._look_at = now + _LOOK_SECONDS
         self._look_octets = self.octets + _LOOK_OCTETS
 
