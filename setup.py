@@ -19,7 +19,7 @@ HOT = {
     "data": (
         "connection", "offer", "ports", "portrange", "tlsstream", "transfer",
     ),
-    "protocol": ("argument", "command", "path", "reply", "telnet"),
+    "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
     "server": ("admission", "deadlines", "door", "homes", "lobby", "post", "sessions", "threads"),
     "session": (
         "commands", "control", "conversation", "dispatch", "exchange", "link", "protection", "secured", "state",

@@ -23,6 +23,9 @@ class Permission(Enum):
     SET_TIME = "set-time"  # MFMT MFF SITE UTIME
     SET_MODE = "set-mode"  # SITE CHMOD, MFF UNIX.mode
 
+    __hash__ = object.__hash__
+    """Of the member, not of its name, as Enum has it in Python: rights are looked for in sets at every command."""
+
 
 READ_ONLY = frozenset({Permission.LIST, Permission.READ})
 READ_WRITE = frozenset(Permission)

@@ -353,7 +353,7 @@ def _octets(path: VirtualPath) -> bytes:
         octets = path.text[1:].encode("utf-8", "surrogateescape") or b"."
     except UnicodeEncodeError as error:
         raise NameNotAllowed(path) from error
-    if b"\0" in octets:
+    if 0 in octets:
         raise NameNotAllowed(path)
     return octets
 
