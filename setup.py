@@ -16,13 +16,12 @@ from setuptools import Extension, setup
 
 HOT = {
     "accounts": ("limits", "model"),
-    "data": (
-        "connection", "offer", "ports", "portrange", "tlsstream", "transfer",
-    ),
+    "data": ("connection", "offer", "plan", "ports", "portrange", "tlsstream", "transfer"),
     "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
     "server": ("admission", "deadlines", "door", "homes", "lobby", "post", "sessions", "threads"),
     "session": (
         "commands", "control", "conversation", "dispatch", "exchange", "link", "protection", "secured", "state",
+        "underway",
     ),
     "session/verbs": ("connection", "login", "transfer"),
     "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "upload", "writer"),
