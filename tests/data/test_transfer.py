@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from homeport.data.buffers import BUFFER_OCTETS, Buffers
+from homeport.data.buffers import Buffers
 from homeport.data.plan import Outcome, Plan, Result
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite
-from homeport.data.transfer import run
+from homeport.data.transfer import LARGE_OCTETS, run
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
 from homeport.storage.base import InputOutputError, NoSpace, NotFound
 
@@ -574,11 +574,11 @@ def test_no_more_is_read_than_the_stream_has_room_for(pair: Pair, control: Contr
     assert reader.reads == [32768, 32768, *[5000] * 4, 90_000 - 65536 - 4 * 5000]
     reader = Octets(bytes(3 << 20))
     run(Plan(reader=reader), Large(client), control)
-    assert max(reader.reads) == BUFFER_OCTETS
-    assert sum(size == BUFFER_OCTETS for size in reader.reads) >= 4
+    assert max(reader.reads) == LARGE_OCTETS
+    assert sum(size == LARGE_OCTETS for size in reader.reads) >= 4
 
 
-@pytest.mark.parametrize(("seconds", "largest"), [(0.05, BUFFER_OCTETS), (0.2, 32768)])
+@pytest.mark.parametrize(("seconds", "largest"), [(0.05, LARGE_OCTETS), (0.2, 32768)])
 @pytest.mark.parametrize("kind", ["file", "text", "listing"])
 def test_a_client_is_fast_that_takes_much_and_never_lets_us_wait_for_long(
     pair: Pair, control: Control, seconds: float, largest: int, kind: str
@@ -614,7 +614,7 @@ def test_a_client_is_fast_that_takes_much_and_never_lets_us_wait_for_long(
     plan = {
         "file": Plan(reader=Octets(bytes(1 << 22))),
         "text": Plan(reader=Octets(bytes(1 << 22)), codec=AsciiEncoder()),
-        "listing": Plan(chunks=[bytes(BUFFER_OCTETS)] * 16),
+        "listing": Plan(chunks=[bytes(LARGE_OCTETS)] * 16),
     }[kind]
     assert run(plan, stream, patient, lambda: now).outcome is Outcome.COMPLETE
     patient.close()

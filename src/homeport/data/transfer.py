@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
-from .buffers import BUFFER_OCTETS, Buffers
+from .buffers import Buffers
 from .codec import Codec, Decoder, Encoder
 from .plan import Outcome, Plan, Progress, Result
 from .stream import Stream, WantRead, WantWrite, WouldBlock
@@ -30,6 +30,8 @@ from .watch import ControlGone, Watch
 
 _SMALL_OCTETS = 32 * 1024
 """Of a piece that is sent while nothing is known of the client or it is slow: codecs and TLS make new octets of it."""
+LARGE_OCTETS = 256 * 1024
+"""Of a piece that is sent to one that is fast."""
 _FAST_OCTETS = 1024 * 1024
 _SLOW_SECONDS = 0.1
 """A client is fast that has taken so much and never let us wait for so long. A slow one's socket buffer takes less."""
@@ -364,7 +366,7 @@ class Transfer:
         if self.octets < self._fast_at:
             return _SMALL_OCTETS
         # What is encoded may be longer.
-        return BUFFER_OCTETS if encoder is None else min(max(room // 2, _SMALL_OCTETS), BUFFER_OCTETS)
+        return LARGE_OCTETS if encoder is None else min(max(room // 2, _SMALL_OCTETS), LARGE_OCTETS)
 
     def _store(self, writer: Writer, decoder: Decoder | None) -> WouldBlock | None:
         """Receive and write until the stream would block, and return what it wants; None at the end of the data."""
