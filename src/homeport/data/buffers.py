@@ -10,8 +10,8 @@ from __future__ import annotations
 import mmap
 
 BUFFER_OCTETS = 2 * 1024 * 1024
-"""Of each. A fast upload fills it at once, and is woken the less often: with an eighth of it a GiB needs a third more CPU.
-Twice as much gains nothing, and on a disk takes it all back."""
+"""Of each. A fast upload fills it at once, and is woken the less often: with an eighth of it a GiB needs a third more
+CPU. Twice as much gains nothing, and on a disk takes it all back."""
 _KEPT = 4
 
 
