@@ -115,6 +115,8 @@ def test_an_address_with_its_port() -> None:
         ((50002, 50000, 50001), "50000-50002"),
         ((21, 50000, 50001), "21, 50000-50001"),
         ((5, 5), "5"),
+        (tuple(range(1, 25, 2)), "1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23"),
+        (tuple(range(1, 1001, 2)), "1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, ... 999 (500 ports)"),
     ],
 )
 def test_runs_of_ports_are_drawn_together(ports: tuple[int, ...], text: str) -> None:

@@ -16,6 +16,8 @@ _FIRST_ESCAPED_OCTET = 0xDC80
 _LAST_ESCAPED_OCTET = 0xDCFF
 _LAST_LATIN = 0xFF
 _LAST_OF_PLANE_0 = 0xFFFF
+_MOST_RUNS = 12
+"""Of port numbers in one text: a range of which other programs have taken many ports has hundreds."""
 
 
 def visible(text: str) -> str:
@@ -81,14 +83,18 @@ def endpoint(address: str, port: int) -> str:
 
 
 def ranges(ports: Iterable[int]) -> str:
-    """Port numbers with runs drawn together: `50000-50019`, `21, 50000-50002`."""
+    """Port numbers with runs drawn together: `50000-50019`, `21, 50000-50002`. Of very many runs only some."""
+    numbers = sorted(set(ports))
     runs: list[list[int]] = []
-    for port in sorted(set(ports)):
+    for port in numbers:
         if runs and port == runs[-1][1] + 1:
             runs[-1][1] = port
         else:
             runs.append([port, port])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    if len(texts) > _MOST_RUNS:
+        return f"{', '.join(texts[: _MOST_RUNS - 1])}, ... {texts[-1]} ({len(numbers)} ports)"
+    return ", ".join(texts)
 
 
 def _three_digits(value: float) -> str:
