@@ -213,6 +213,37 @@ def test_a_deadline_that_passes(pair: Pair, unwaiting: Unwaiting) -> None:
         client.recv(1)
 
 
+def test_who_talks_on_and_on_keeps_no_octets_waiting(pair: Pair, unwaiting: Unwaiting) -> None:
+    """What he says is always heard first, and may be all that is ever heard of him."""
+    server, client = pair
+    one = transfer(Plan(writer=Collected()), server, unwaiting)
+    assert one.advance() is None
+    client.sendall(b"12345")
+    assert ready((server.fileno(),), (), 5)
+    unwaiting.say(b"NOOP")
+    assert one.attend() is None
+    assert one.octets == 5
+    client.shutdown(socket.SHUT_WR)
+    assert ready((server.fileno(),), (), 5)
+    unwaiting.say(b"NOOP")
+    result = one.attend()
+    assert result is not None
+    assert (result.outcome, result.octets) == (Outcome.COMPLETE, 5)
+
+
+def test_who_talks_on_and_on_wins_no_time(pair: Pair, unwaiting: Unwaiting) -> None:
+    server, _ = pair
+    now = [100.0]
+    one = transfer(Plan(writer=Collected(), stall=7.0), server, unwaiting, lambda: now[0])
+    assert one.advance() is None
+    for at, outcome in ((106.9, None), (107.0, Outcome.STALLED)):
+        now[0] = at
+        unwaiting.say(b"NOOP")
+        result = one.attend()
+        assert (result and result.outcome) == outcome
+    assert server.fileno() == -1
+
+
 def test_octets_inside_the_stream_are_not_waited_for(pair: Pair, unwaiting: Unwaiting) -> None:
     class Layered(PlainStream):
         """Has taken more from the socket than it gives at once."""

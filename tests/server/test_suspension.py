@@ -24,7 +24,7 @@ from homeport.server.post import SharedPost
 from homeport.server.sessions import Talk
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
-from homeport.storage.base import Access, NotFound, Writer
+from homeport.storage.base import Access, Entry, NotFound, Writer
 from homeport.storage.memory import MemoryStorage
 from homeport.testing.client import Client
 
@@ -39,18 +39,23 @@ SIZE = 4 * 1024 * 1024
 
 
 class Hanging(MemoryStorage):
-    """A disk that hangs in the middle of a write, until `release`."""
+    """A disk that hangs in the middle of a write, until `release`, and may say what it likes."""
 
-    __slots__ = ("hangs", "release")
+    __slots__ = ("entries", "hangs", "release")
 
     def __init__(self) -> None:
         super().__init__()
+        self.entries: Callable[[], Iterator[Entry]] | None = None
+        """What a listing says instead of the truth."""
         self.hangs = threading.Event()
         self.release = threading.Event()
         self.release.set()
 
     def open_write(self, path: VirtualPath, access: Access, offset: int = 0, mode: int = 0o666) -> Writer:
         return HangingWriter(super().open_write(path, access, offset, mode), self)
+
+    def scan(self, path: VirtualPath) -> Iterator[Entry]:
+        return super().scan(path) if self.entries is None else self.entries()
 
     def content(self, path: str) -> bytes:
         with self.open_read(VirtualPath.parse(path)) as reader:
@@ -234,6 +239,87 @@ def test_and_so_has_who_asked_for_much_before(site: Site) -> None:
         wait_for(lambda: site.operation.sessions.all()[0].fileno() < 0)
         data.sendall(b"content")
     assert [client.reply().code for _ in range(42)] == [226] + [257] * 40 + [221]
+
+
+def test_who_says_quit_and_is_gone_can_be_ended(site: Site) -> None:
+    """Nobody waits for his control connection any more, and he may keep his data connection for ever."""
+    client = site.client()
+    with site.begin(client, "STOR new"):
+        client.command("QUIT")
+        client.shut()
+        wait_for(lambda: site.operation.sessions.all()[0].fileno() < 0)
+        assert site.operation.kick(1)
+        assert client.reply().code == 426
+        wait_for(lambda: not len(site.operation.sessions))
+    assert not site.has("/new")
+
+
+class Flood:
+    """NOOP, on and on; what is answered is read, and forgotten."""
+
+    def __init__(self, client: Client) -> None:
+        self._control = client.control
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=one) for one in (self._talk, self._hear)]
+
+    def _talk(self) -> None:
+        try:
+            while not self._over.is_set():
+                self._control.sendall(b"NOOP\r\n" * 500)
+        except OSError:
+            pass  # the session is over
+
+    def _hear(self) -> None:
+        try:
+            while self._control.recv(1 << 16):
+                pass
+        except OSError:
+            pass
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        try:
+            self._control.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        for thread in self._threads:
+            thread.join()
+
+
+def test_who_talks_on_and_on_is_served_all_the_same(site: Site) -> None:
+    client = site.client()
+    with site.begin(client, "STOR new") as data, Flood(client):
+        data.sendall(b"content")
+        data.shutdown(socket.SHUT_WR)
+        wait_for(lambda: site.has("/new"))
+
+
+def test_and_is_ended_all_the_same(site: Site) -> None:
+    """His input never comes to its end."""
+    client = site.client()
+    with site.begin(client, "STOR new"), Flood(client):
+        assert site.operation.kick(1)
+        wait_for(lambda: not len(site.operation.sessions))
+    assert [event.error for event in site.ended()] == ["the server has ended the session"]
+
+
+def test_what_fails_unforeseen_leaves_nothing_behind(site: Site) -> None:
+    def chunks() -> Iterator[Entry]:
+        entry = site.storage.stat(VirtualPath.parse("/large"))
+        yield from (entry for _ in range(100_000))
+        raise ValueError("nobody thought of this")
+
+    client = site.client()
+    site.storage.entries = chunks
+    with site.begin(client, "MLSD") as data, pytest.raises(ConnectionResetError):
+        read_all(data)
+    assert client.reply().code == 451
+    [view] = site.operation.view()
+    assert (view.activity, view.data) == (None, None)
 
 
 def test_what_is_sent_ahead_is_carried_out_behind_it_and_in_order(site: Site) -> None:

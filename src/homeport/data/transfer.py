@@ -24,6 +24,7 @@ from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 from .buffers import Buffers
 from .codec import Codec, Decoder, Encoder
 from .plan import Outcome, Plan, Progress, Result
+from .readiness import ready
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
 from .watch import ControlGone, Watch
@@ -207,8 +208,14 @@ class Transfer:
         except _Ended as end:
             self._stream.abort()
             return self._result(end.outcome, end.error)
-        # From a client that has left, but wants to have its transfer, nothing more can come: this thread stays with it.
-        return self.advance(patient=True) if self._watch.fileno() < 0 else None
+        if self._watch.fileno() < 0:
+            # From a client that has left, but wants to have its transfer, nothing more can come: this thread stays.
+            return self.advance(patient=True)
+        # Who talks on and on is heard first each time: that neither keeps his octets waiting nor wins him any time.
+        data = (self._stream.fileno(),)
+        if ready((), data, 0.0) if self.writing else ready(data, (), 0.0):
+            return self.advance()
+        return self.expire() if self._clock() >= self.deadline else None
 
     def expire(self) -> Result:
         """It is suspended, and its deadline has passed."""

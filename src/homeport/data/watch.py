@@ -29,4 +29,7 @@ class Watch(Protocol):
         """
 
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
-        """Wait for the owner of this thread: as `readiness.ready`, which see. It adds nothing to what is waited for."""
+        """Wait for the owner of this thread: as `readiness.ready`, which see. It adds nothing to what is waited for.
+
+        But where `fileno` was -1 it may return with its number, because from now on somebody wants to hear.
+        """

@@ -16,6 +16,7 @@ comes behind it waits too, but for ABOR: replies come in the order of their comm
 from __future__ import annotations
 
 import socket
+import time
 from functools import partial
 
 from homeport.data.watch import ControlGone
@@ -29,13 +30,13 @@ from homeport.events.types import (
 )
 from homeport.net.layer import HandshakeError, Layer, NoCertificate, NotTls
 from homeport.protocol.command import Command
-from homeport.protocol.grammar import GRAMMAR
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import LineTooLong
 
 from .commands import Context
 from .control import Control
 from .dispatch import VERBS, dispatch, resume
+from .lines import bare_verb, is_foreign, shown
 from .lost import ControlLost
 from .protection import Protection, Switch
 from .services import Services
@@ -43,15 +44,12 @@ from .state import Session
 from .underway import Underway, Wake
 from .verbs.about import transfer_status
 
-_NOT_FTP = frozenset({
-    "GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI", "HELO", "EHLO", "LHLO",
-})  # fmt: skip
-"""First words of other protocols. A browser can be made to post FTP commands in the body of a request (D-29)."""
-
 _TOO_LONG = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
 _TURN = 16
 """Most commands that are carried out in a turn, of those that one client has sent ahead."""
 _NOOP = Reply(Code.OK, "Still transferring")
+_DEAF_SECONDS = 0.5
+"""Between two looks whether a session was ended whose control connection is not waited for any more."""
 
 
 class Conversation:
@@ -105,10 +103,21 @@ class Conversation:
                 control.flush()
             except ControlLost:
                 pass  # whoever waits for the descriptor learns it from `attend`
-        return -1 if self._deaf else control.descriptor
+        return -1 if self._deaf and not self._is_ended() else control.descriptor
 
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
-        return self._services.post.ready(reading, writing, seconds)
+        post = self._services.post
+        if not self._deaf or -1 not in reading:
+            return post.ready(reading, writing, seconds)
+        # Whoever does not hear the control connection has to look whether `end` was called.
+        until = time.monotonic() + seconds
+        while True:
+            left = until - time.monotonic()
+            found = post.ready(reading, writing, min(left, _DEAF_SECONDS))
+            if not found and self._is_ended():
+                return [self._control.descriptor]
+            if found or left <= _DEAF_SECONDS:
+                return found
 
     @property
     def deadline(self) -> float:
@@ -247,7 +256,7 @@ class Conversation:
             return True  # NAT boxes and people send empty lines; no answer keeps both sides in step (D-23)
         command = Command.parse(line)
         logged_in = self.session.user is not None
-        if not logged_in and (command.verb in _NOT_FTP or command.verb.startswith("SSH-")):
+        if not logged_in and is_foreign(command):
             self._say_goodbye(CloseReason.ABUSE, "This is an FTP server")
             return True
         self.busy = True
@@ -276,7 +285,7 @@ class Conversation:
                 CommandAnswered(
                     at=self._services.clock.time(),
                     session=self.session.number,
-                    line=_shown(command),
+                    line=shown(command),
                     code=reply.code,
                     text=reply.text,
                 )
@@ -369,7 +378,7 @@ class Conversation:
         control = self._control
         control.hold(reply)
         while (line := control.framed_line()) is not None:
-            if _verb_of(line) == b"ABOR":
+            if bare_verb(line) == b"ABOR":
                 control.put_back(line, first=True)
                 return False
             control.put_back(line)
@@ -384,7 +393,7 @@ class Conversation:
         try:
             while True:
                 while (line := control.framed_line()) is not None:
-                    if _verb_of(line) == b"ABOR":
+                    if bare_verb(line) == b"ABOR":
                         control.put_back(line, first=True)
                         return True
                     control.put_back(line)
@@ -398,13 +407,18 @@ class Conversation:
     def attend(self, octets: int) -> bool:
         """Answer what may be answered during a transfer; False when it is to end (ABOR, or the client is gone)."""
         control = self._control
+        if self._is_ended():
+            raise ControlGone  # not only at the end of input: who sends on and on never comes to it
         try:
-            while control.peek():
-                while (line := control.framed_line()) is not None:
-                    if not self._during_transfer(line, octets):
-                        return False
+            # One read, whatever else has come: it is the data connection's turn, and that of the others.
+            control.peek()
+            while (line := control.framed_line()) is not None:
+                if not self._during_transfer(line, octets):
+                    return False
+            if control.ended:
+                control.peek()  # nothing will ever report it
         except ControlLost:
-            if self._reason is not None or not control.will_quit:
+            if self._is_ended() or not control.will_quit:
                 raise ControlGone from None
             # It said QUIT and closed its side: the result is still to be reported (RFC 959 §4.1.1).
             self._deaf = True
@@ -412,7 +426,7 @@ class Conversation:
 
     def _during_transfer(self, line: bytes | LineTooLong, octets: int) -> bool:
         control = self._control
-        verb = _verb_of(line)
+        verb = bare_verb(line)
         if verb == b"ABOR":
             control.put_back(line, first=True)
             return False
@@ -433,6 +447,10 @@ class Conversation:
         """End the session soon, from any thread: waits end, the verb cleans up, 421 is tried, all is closed."""
         self._reason = reason
         self._control.hang_up()
+
+    def _is_ended(self) -> bool:
+        """Asked anew each time: other threads change it."""
+        return self._reason is not None
 
     # -- the end ------------------------------------------------------------------------------------------
 
@@ -480,17 +498,3 @@ _FAREWELLS = {
     CloseReason.SHUTDOWN: "The server is stopping",
     CloseReason.KICKED: "The administrator ended this session",
 }
-
-
-def _verb_of(line: bytes | LineTooLong) -> bytes:
-    """The whole line, where it is a verb without an argument."""
-    return b"" if isinstance(line, LineTooLong) else line.rstrip().upper()
-
-
-def _shown(command: Command) -> str:
-    """The command for a log: a password never stands in one, and what is not understood might be a password."""
-    if command.verb in ("PASS", "ACCT", "ADAT"):
-        return f"{command.verb} ****"
-    if command.verb not in GRAMMAR:
-        return "****"
-    return command.verb if command.argument is None else f"{command.verb} {command.argument}"

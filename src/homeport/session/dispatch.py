@@ -67,6 +67,8 @@ def resume(context: Context, underway: Underway, wake: Wake) -> Reply | None:
     except ControlLost:
         raise
     except Exception as error:  # noqa: BLE001 - as above
+        context.session.activity = None
+        context.session.link = None
         reply = _reply_to(context, error)
     return None if reply is None else _final(context, GRAMMAR[context.verb], reply)
 
