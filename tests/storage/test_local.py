@@ -464,16 +464,47 @@ class TestUploads:
     def test_a_name_that_is_taken(self, root: Path, storage: LocalStorage) -> None:
         """What is about to replace another file takes a name first; should somebody have that one, the next."""
         put(storage, "/file", b"old")
-        state = random.getstate()
+        state = own.chance.getstate()
         taken = os.fsdecode(own.upload_name())
         (root / taken).write_bytes(b"another's")
         with storage.open_write(path("/file"), Access.REPLACE) as writer:
             writer.write(memoryview(b"new"))
-            random.setstate(state)
+            own.chance.setstate(state)
             writer.commit()
         assert get(storage, "/file") == b"new"
         assert (root / taken).read_bytes() == b"another's"
         assert sorted(os.listdir(root)) == sorted([taken, "file"])
+
+    def test_names_do_not_come_again_when_somebody_seeds_random(self, root: Path, storage: LocalStorage) -> None:
+        """As many test suites do before each test: an upload that goes on from kept data would take another's file."""
+        for name in ("/one", "/two"):
+            with storage.open_write(path(name), Access.REPLACE) as writer:
+                writer.write(memoryview(b"kept"))
+                writer.abort(keep=True)
+        random.seed(1)
+        one = storage.open_write(path("/one"), Access.APPEND)
+        random.seed(1)
+        two = storage.open_write(path("/two"), Access.APPEND)
+        with one, two:
+            one.write(memoryview(b" of one"))
+            two.write(memoryview(b" of two"))
+            two.commit()
+            one.commit()
+        assert [get(storage, "/one"), get(storage, "/two")] == [b"kept of one", b"kept of two"]
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forked processes")
+    def test_names_do_not_come_again_in_a_forked_process(self) -> None:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(writing, own.upload_name())
+            os._exit(0)
+        os.waitpid(child, 0)
+        try:
+            assert os.read(reading, 100) != own.upload_name()
+        finally:
+            os.close(reading)
+            os.close(writing)
 
     @pytest.mark.parametrize("known", [False, True])
     def test_who_may_not_link_by_descriptor(

@@ -27,6 +27,10 @@ _RESERVED = "/.homeport-"
 _LONGEST = 143
 """Octets of a name that even an encrypting file system keeps."""
 _EFFECTIVE = os.access in os.supports_effective_ids
+chance = random.Random()  # noqa: S311 - its numbers need not be secret
+"""Our own, since a program around us may call `random.seed`: names would come again. A forked process begins anew."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=chance.seed)
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -36,8 +40,8 @@ def is_reserved(path: str) -> bool:
 
 
 def upload_name() -> bytes:
-    """A name that nobody has. It need not be secret, and `random` begins anew in each process, in a forked one, too."""
-    return b"%supload-%016x" % (_PREFIX, random.getrandbits(64))
+    """A name that nobody has. It need not be secret."""
+    return b"%supload-%016x" % (_PREFIX, chance.getrandbits(64))
 
 
 def creation_name(name: bytes) -> bytes:
