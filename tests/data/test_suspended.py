@@ -143,6 +143,8 @@ def test_who_moves_much_is_waited_for_and_not_suspended(pair: Pair, control: Con
             return octets
 
     def wait(reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
+        if not seconds:
+            return []  # the control connection was looked at
         waits.append(seconds)
         return list(reading[:1])
 

@@ -475,6 +475,25 @@ def test_a_disk_that_hangs_holds_up_nobody_else(site: Site) -> None:
     assert site.storage.content("/new") == b"content"
 
 
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_half_a_file_is_not_taken_for_a_whole_one(site: Site, gives_up: bool) -> None:
+    """Who gives up, or dies, ends his data, too, while we are still busy with what came before."""
+    client = site.client()
+    with site.begin(client, "STOR new") as data:
+        site.storage.release.clear()
+        data.sendall(bytes(100_000))
+        assert site.storage.hangs.wait(10)
+        if gives_up:
+            client.command("ABOR")
+        else:
+            client.shut()
+    site.storage.release.set()
+    assert client.reply().code == 426
+    if gives_up:
+        assert client.reply().code == 226
+    assert not site.has("/new")
+
+
 def test_fast_ones_come_through_whole(site: Site) -> None:
     content = bytes(range(256)) * 40_000
     client = site.client()

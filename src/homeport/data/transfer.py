@@ -276,6 +276,11 @@ class Transfer:
     def _receive(self, writer: Writer) -> WouldBlock | None:
         decoder = self._decoder
         want = self._store(writer, decoder)
+        if want is None and self.octets >= _MOVING_OCTETS:
+            # A client that gives up, or dies, ends its data, too. What it said on the control connection, or that this
+            # has come to its end, was there before: so half a file is not taken for a whole one.
+            self._look_octets = 0
+            self._look()
         if want is None and decoder is not None:
             rest = decoder.finish()
             if rest:
