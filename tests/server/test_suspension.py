@@ -257,7 +257,8 @@ def test_who_says_quit_and_is_gone_can_be_ended(site: Site) -> None:
 class Flood:
     """NOOP, on and on; what is answered is read, and forgotten."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, line: bytes = b"NOOP") -> None:
+        self._lines = (line + b"\r\n") * 500
         self._control = client.control
         self._over = threading.Event()
         self._threads = [threading.Thread(target=one) for one in (self._talk, self._hear)]
@@ -265,7 +266,7 @@ class Flood:
     def _talk(self) -> None:
         try:
             while not self._over.is_set():
-                self._control.sendall(b"NOOP\r\n" * 500)
+                self._control.sendall(self._lines)
         except OSError:
             pass  # the session is over
 
@@ -305,6 +306,16 @@ def test_and_is_ended_all_the_same(site: Site) -> None:
         assert site.operation.kick(1)
         wait_for(lambda: not len(site.operation.sessions))
     assert [event.error for event in site.ended()] == ["the server has ended the session"]
+
+
+@pytest.mark.parametrize("line", [b"NOOP", b"NOOP " + b"x" * 4000])
+def test_and_so_is_who_has_no_transfer(site: Site, line: bytes) -> None:
+    """Be it that one read brings many commands, or only one."""
+    client = site.client()
+    with Flood(client, line):
+        wait_for(lambda: site.operation.sessions.all()[0].session.commands > 10)
+        assert site.operation.kick(1)
+        wait_for(lambda: not len(site.operation.sessions))
 
 
 def test_what_fails_unforeseen_leaves_nothing_behind(site: Site) -> None:

@@ -204,6 +204,16 @@ def test_whatever_ends_it_from_outside_it_says_goodbye_and_closes(
     assert one.fileno() == -1
 
 
+def test_nothing_is_carried_out_for_who_is_ended(talk: tuple[Conversation, socket.socket]) -> None:
+    """What comes in on and on would never come to its end."""
+    one, client = talk
+    client.sendall(b"NOOP\r\n")
+    wait_until(lambda: bool(select.select([one.fileno()], [], [], 0)[0]))
+    one.end(CloseReason.KICKED)
+    assert not one.run()
+    assert client.recv(1000).startswith(b"421 ")
+
+
 def test_who_is_ended_hears_nothing_more_of_what_was_sent_ahead(talk: tuple[Conversation, socket.socket]) -> None:
     one, client = talk
     client.sendall(b"NOOP\r\n" * 100)

@@ -111,13 +111,11 @@ class Conversation:
             return post.ready(reading, writing, seconds)
         # Whoever does not hear the control connection has to look whether `end` was called.
         until = time.monotonic() + seconds
-        while True:
-            left = until - time.monotonic()
-            found = post.ready(reading, writing, min(left, _DEAF_SECONDS))
-            if not found and self._is_ended():
+        while not (found := post.ready(reading, writing, min(seconds, _DEAF_SECONDS))) and seconds > _DEAF_SECONDS:
+            if self._is_ended():
                 return [self._control.descriptor]
-            if found or left <= _DEAF_SECONDS:
-                return found
+            seconds = until - time.monotonic()
+        return found
 
     @property
     def deadline(self) -> float:
@@ -164,10 +162,8 @@ class Conversation:
                 return True
             if self._context.closing is not None or self._services.stopping.is_set():
                 return self._say_last()
-        elif self.waiting:
-            self._go_on()
         elif self._greeted:
-            control.peek()
+            self._go_on()
         elif not self._open():
             return False
         turn = _TURN
@@ -200,10 +196,13 @@ class Conversation:
         return self.run(Wake.DATA)
 
     def _go_on(self) -> None:
-        """With the commands that were left, unless somebody has ended the session meanwhile (ControlLost)."""
-        self.waiting = False
-        if self._reason is not None:
-            raise ControlLost("the session was ended")
+        """With the commands that were left, or what has come in. ControlLost if somebody has ended the session."""
+        if self._is_ended():
+            raise ControlLost("the session was ended")  # as in `attend`, not only at the end of input
+        if self.waiting:
+            self.waiting = False
+        else:
+            self._control.peek()
 
     def expire(self) -> bool:
         """A parked client's deadline has passed: 421, then close (RFC 1123 §4.1.3.2), or its transfer has stalled.
