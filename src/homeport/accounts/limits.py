@@ -104,7 +104,7 @@ class SessionLimits:
         return self._total
 
 
-PACE = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
+PACE: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
 """Seconds between two logins from a network, by the failures that are held against it."""
 DECAY = 60.0
 """After so many seconds one failure is forgotten."""
