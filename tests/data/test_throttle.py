@@ -18,8 +18,8 @@ from homeport.data.throttle import (
     ThrottledStream,
     WantTime,
 )
-from homeport.data.transfer import run
 
+from .blocking import run
 from .ends import Control
 
 Pair = tuple[socket.socket, socket.socket]

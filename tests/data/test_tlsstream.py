@@ -21,10 +21,11 @@ from homeport.data.plan import Outcome, Plan, Progress
 from homeport.data.readiness import ready
 from homeport.data.stream import Stream, WantRead, WantWrite
 from homeport.data.tlsstream import Boundary, TlsStream, secure
-from homeport.data.transfer import Transfer, run
+from homeport.data.transfer import Transfer
 from homeport.data.truncated import Truncated
 from homeport.net.tls import Chain, Contexts, FileCertificates
 
+from .blocking import run
 from .ends import Control, Meanwhile
 from .files import Collected, Octets
 

@@ -12,10 +12,11 @@ from homeport.data.buffers import Buffers
 from homeport.data.plan import Outcome, Plan, Result
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite
-from homeport.data.transfer import LARGE_OCTETS, run
+from homeport.data.transfer import LARGE_OCTETS
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder
 from homeport.storage.base import InputOutputError, NoSpace, NotFound
 
+from .blocking import run
 from .ends import Control, Meanwhile
 from .files import Collected, Octets
 

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import errno
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
 from .buffers import Buffers
 from .codec import Codec, Decoder, Encoder
-from .plan import Outcome, Plan, Progress, Result
+from .plan import Outcome, Plan, Result
 from .readiness import ready
 from .stream import Stream, WantRead, WantWrite, WouldBlock
 from .throttle import WantTime
@@ -68,27 +67,6 @@ class _Ended(Exception):
         super().__init__(outcome.value)
         self.outcome = outcome
         self.error = error
-
-
-def run(
-    plan: Plan,
-    stream: Stream,
-    watch: Watch,
-    clock: Callable[[], float] = time.monotonic,
-    show: Callable[[Progress], None] | None = None,
-    buffers: Buffers | None = None,
-) -> Result:
-    """Carry out *plan* in this thread, which waits wherever the client lets it wait. As `Transfer`, which see.
-
-    *show* is called at the start, with what other threads may look at meanwhile.
-    """
-    transfer = Transfer(plan, stream, watch, clock, buffers if buffers is not None else Buffers())
-    if show is not None:
-        show(transfer)
-    while True:
-        result = transfer.advance(patient=True)
-        if result is not None:
-            return result
 
 
 class Transfer:
