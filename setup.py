@@ -16,7 +16,7 @@ from setuptools import Extension, setup
 
 HOT = {
     "accounts": ("limits", "model"),
-    "data": ("connection", "offer", "plan", "ports", "portrange", "tlsstream", "transfer"),
+    "data": ("connection", "offer", "plan", "ports", "portrange", "stream", "tlsstream", "transfer"),
     "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
     "server": ("admission", "deadlines", "door", "homes", "lobby", "post", "sessions", "threads"),
     "session": (

@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src/homeport"
 TOOLS = Path(__file__).parent.parent / "tools"
 
 RANKS = {
+    "compiled": 0,
     "protocol": 0,
     "storage": 1,
     "accounts": 1,

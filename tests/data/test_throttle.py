@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from homeport.data.plan import Outcome, Plan
-from homeport.data.stream import PlainStream
+from homeport.data.stream import PlainStream, WantTime
 from homeport.data.throttle import (
     NO_THROTTLES,
     Bucket,
@@ -16,7 +16,6 @@ from homeport.data.throttle import (
     Rates,
     Throttle,
     ThrottledStream,
-    WantTime,
 )
 
 from .blocking import run

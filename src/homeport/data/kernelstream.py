@@ -17,7 +17,7 @@ from homeport.net.layer import reason
 from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
-from .stream import WantRead, WantWrite, reset, room
+from .stream import Stream, WantRead, WantWrite, reset, room
 from .truncated import Truncated
 from .watch import Watch
 
@@ -60,17 +60,21 @@ def secure_socket(connection: ssl.SSLSocket, watch: Watch, seconds: float) -> No
             attend(watch, "the TLS handshake")
 
 
-class KernelTlsStream:
+class KernelTlsStream(Stream):
     """A Stream over *connection*, whose handshake is done. It owns the connection from now on."""
 
-    __slots__ = ("_connection", "_twin", "zero_copy")
+    __slots__ = ("_connection", "_twin", "_zero_copy")
 
     def __init__(self, connection: ssl.SSLSocket, twin: Connection) -> None:
         """*twin* is another descriptor of the same connection, which is closed together with it."""
         self._connection = connection
         self._twin = twin
-        self.zero_copy = hasattr(os, "sendfile") and sends(connection)
+        self._zero_copy = hasattr(os, "sendfile") and sends(connection)
+
+    @property
+    def zero_copy(self) -> bool:
         """Whether the kernel encrypts."""
+        return self._zero_copy
 
     def fileno(self) -> int:
         return self._connection.fileno()

@@ -1,7 +1,8 @@
 """Stream: octets over one data connection, without ever blocking. PlainStream is the one without TLS.
 
 What would block raises WantRead or WantWrite, and the caller polls for that and calls again. A TLS stream raises the
-same two (a write may want to read and the other way round), so the pump knows no difference.
+same two (a write may want to read and the other way round), so the pump knows no difference. What is limited in its
+rate may want time (`throttle.py`).
 
 How a connection ends matters more than how it begins (RFC 959 §3.2: in stream mode the close *is* the end of file).
 The kernel turns `close` into a reset when octets that came in were never read, or come in afterwards, and a reset may
@@ -13,12 +14,16 @@ must never take half a file for a whole one.
 
 from __future__ import annotations
 
+import abc
 import os
+import select
 import socket
 import struct
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Final
 
+from homeport.compiled import mypyc_attr
 from homeport.net.listener import Connection
 
 from .readiness import ready
@@ -26,16 +31,21 @@ from .readiness import ready
 _RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
 """struct linger: on, 0 seconds."""
 
-_ROOM = 5, 16
+_ROOM_PART: Final = 5
+_ROOM_OF: Final = 16
 """This part of a send buffer is free where the system calls it writable."""
-_LEAST_ROOM = 4096
+_LEAST_ROOM: Final = 4096
 
-_DROP_OCTETS = 65536
-_DROP_ROUNDS = 16
+_DROP_OCTETS: Final = 65536
+_DROP_ROUNDS: Final = 16
+
+_SENDS_FILES: Final = hasattr(os, "sendfile")
+_POLL: Final[Callable[[], Any] | None] = getattr(select, "poll", None)
+_INPUT: Final[int] = getattr(select, "POLLIN", 0)
 
 
 class WouldBlock(Exception):
-    """The call must be repeated when the descriptor is ready. One of the two below."""
+    """The call must be repeated when the descriptor is ready. One of the three below."""
 
 
 class WantRead(WouldBlock):
@@ -46,36 +56,56 @@ class WantWrite(WouldBlock):
     """... ready to be written."""
 
 
-class Stream(Protocol):
-    """One data connection. Every method may raise WantRead, WantWrite, or OSError when the connection broke."""
+class WantTime(WouldBlock):
+    """... when `seconds` have passed."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Stream(abc.ABC):
+    """One data connection. Every method may raise a WouldBlock, or OSError when the connection broke."""
+
+    __slots__ = ()
 
     @property
+    @abc.abstractmethod
     def zero_copy(self) -> bool:
         """Whether `send_file` is possible."""
 
+    @abc.abstractmethod
     def fileno(self) -> int: ...
 
+    @abc.abstractmethod
     def pending(self) -> int:
         """Octets that were taken from the socket already: `read_into` gives them, and a poll does not know of them."""
 
+    @abc.abstractmethod
     def read_into(self, buffer: memoryview) -> int:
         """Receive into *buffer*; how many octets, 0 when the peer has properly ended its data."""
 
+    @abc.abstractmethod
     def room(self) -> int:
         """How many octets `write` is likely to take now, so that no more need be made ready. Above 0."""
 
+    @abc.abstractmethod
     def write(self, data: memoryview) -> int:
         """Send the beginning of *data*; how many octets of it."""
 
+    @abc.abstractmethod
     def send_file(self, file: int, offset: int, count: int) -> int:
         """Send from a file descriptor without copying; how many octets, 0 at the end of the file."""
 
+    @abc.abstractmethod
     def finish(self) -> None:
         """End in order and close: everything sent, and the end of data behind it, will reach the peer.
 
         True once it returns; after WantRead or WantWrite it has to be called again.
         """
 
+    @abc.abstractmethod
     def abort(self) -> None:
         """End at once, in a way that the peer cannot take for an end of data, and close. Never raises, never blocks.
 
@@ -83,12 +113,11 @@ class Stream(Protocol):
         """
 
 
-class PlainStream:
+@mypyc_attr(allow_interpreted_subclasses=True)
+class PlainStream(Stream):
     """A Stream without protection: a connected socket, which it makes non-blocking and owns from now on."""
 
     __slots__ = ("_at_end", "_connection", "_dropping")
-
-    zero_copy = hasattr(os, "sendfile")
 
     def __init__(self, connection: Connection) -> None:
         if connection.gettimeout() != 0:
@@ -96,6 +125,10 @@ class PlainStream:
         self._connection = connection
         self._at_end = False
         self._dropping = False
+
+    @property
+    def zero_copy(self) -> bool:
+        return _SENDS_FILES
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -128,7 +161,7 @@ class PlainStream:
             raise WantWrite from None
 
     def finish(self) -> None:
-        if not self._at_end:
+        if not self._at_end and (self._dropping or _stirs(self._connection.fileno())):
             self._drop_input()
         self._connection.close()
 
@@ -153,6 +186,18 @@ class PlainStream:
         reset(self._connection)
 
 
+def _stirs(descriptor: int) -> bool:
+    """Whether there is anything to be read: octets, an end, or a fault. True, too, where one can but try.
+
+    To ask costs a fourth of an attempt that fails, which becomes an exception.
+    """
+    if _POLL is None:
+        return True
+    poll = _POLL()
+    poll.register(descriptor, _INPUT)
+    return bool(poll.poll(0))
+
+
 def reset(connection: Connection) -> None:
     """Close with a reset. Never raises; a socket that is closed already stays so."""
     if connection.fileno() < 0:
@@ -172,5 +217,4 @@ def room(connection: Connection) -> int:
     """
     if not ready((), (connection.fileno(),), 0.0):
         raise WantWrite
-    part, of = _ROOM
-    return max(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * part // of, _LEAST_ROOM)
+    return max(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * _ROOM_PART // _ROOM_OF, _LEAST_ROOM)

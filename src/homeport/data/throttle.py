@@ -14,21 +14,13 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
-from .stream import Stream, WouldBlock
+from .stream import Stream, WantTime
 
 _PIECE_SECONDS = 0.05
 """A piece is what the rate allows in this time: small enough to be even, large enough to be cheap."""
 CREDIT_SECONDS = 0.2
 """So much lateness is made up for; a longer pause is not, or it would be followed by a burst."""
 _SMALLEST_PIECE, _LARGEST_PIECE = 512, 8 * 1024 * 1024
-
-
-class WantTime(WouldBlock):
-    """... when `seconds` have passed."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 class Limit(Protocol):
@@ -94,7 +86,7 @@ class Throttle:
             bucket.spend(octets)
 
 
-class ThrottledStream:
+class ThrottledStream(Stream):
     """A Stream whose octets move no faster than *throttle* allows."""
 
     __slots__ = ("_stream", "_throttle")

@@ -30,7 +30,7 @@ from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
 from .readiness import ready
-from .stream import PlainStream, WantRead, WantWrite, room
+from .stream import PlainStream, Stream, WantRead, WantWrite, room
 from .truncated import Truncated
 from .watch import Watch
 
@@ -156,15 +156,13 @@ def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
                 raise HandshakeError("the client takes nothing") from None
 
 
-class TlsStream:
+class TlsStream(Stream):
     """A Stream over *connection*, whose handshake `secure` has done. It owns the connection from now on."""
 
     __slots__ = (
         "_boundary", "_connection", "_expected", "_layer", "_plain", "_quick", "_tolerant", "_unsent",
         "_written",
     )  # fmt: skip
-
-    zero_copy = False
 
     def __init__(
         self,
@@ -187,6 +185,10 @@ class TlsStream:
         self._written = 0
         self._unsent: bytes | memoryview = b""
         self._quick = _QUICK_WAITS
+
+    @property
+    def zero_copy(self) -> bool:
+        return False
 
     def fileno(self) -> int:
         return self._connection.fileno()

@@ -24,8 +24,7 @@ from .buffers import Buffers
 from .codec import Codec, Decoder, Encoder
 from .plan import Outcome, Plan, Result
 from .readiness import ready
-from .stream import Stream, WantRead, WantWrite, WouldBlock
-from .throttle import WantTime
+from .stream import Stream, WantRead, WantTime, WantWrite, WouldBlock
 from .watch import ControlGone, Watch
 
 _SMALL_OCTETS = 32 * 1024
