@@ -16,12 +16,15 @@ from setuptools import Extension, setup
 
 HOT = {
     "accounts": ("limits", "model"),
-    "data": ("connection", "offer", "plan", "ports", "portrange", "stream", "tlsstream", "transfer"),
+    "data": ("connection", "offer", "plan", "ports", "portrange", "stream", "tlsstream", "transfer", "waker"),
+    "events": ("bus",),
     "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
-    "server": ("admission", "deadlines", "door", "homes", "lobby", "post", "sessions", "threads"),
+    "server": (
+        "admission", "deadlines", "deputy", "door", "epoll", "guest", "homes", "lobby", "post", "sessions", "threads",
+    ),
     "session": (
-        "commands", "control", "conversation", "dispatch", "exchange", "link", "protection", "secured", "state",
-        "underway",
+        "commands", "control", "conversation", "dispatch", "exchange", "link", "protection", "secured", "services",
+        "state", "stopping", "underway",
     ),
     "session/verbs": ("connection", "login", "transfer"),
     "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "upload", "writer"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import queue
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from homeport.server import readiness
 from homeport.server.lobby import Lobby
 from homeport.server.post import SharedPost
 from homeport.server.readiness import Readiness, SelectorReadiness
@@ -18,8 +18,10 @@ from homeport.server.threads import Threads
 from .fakes import FakeTime
 
 KINDS: list[type] = [SelectorReadiness]
-if hasattr(readiness, "EpollReadiness"):
-    KINDS.append(readiness.EpollReadiness)
+if sys.platform == "linux":
+    from homeport.server.epoll import EpollReadiness
+
+    KINDS.append(EpollReadiness)
 
 
 class Guest:
@@ -107,7 +109,7 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
 @pytest.fixture
 def epoll_house() -> Iterator[House]:
     """One that is not woken by everybody who is parked."""
-    made = House(readiness.EpollReadiness)
+    made = House(KINDS[-1])
     made.lobby.start()
     yield made
     made.stop()
@@ -120,4 +122,4 @@ def settle(house: House) -> None:
     assert done.wait(5)
 
 
-LINUX = pytest.mark.skipif(not hasattr(readiness, "EpollReadiness"), reason="epoll is Linux's")
+LINUX = pytest.mark.skipif(len(KINDS) == 1, reason="epoll is Linux's")

@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from homeport.data.readiness import ready
-from homeport.server import readiness
 from homeport.server.readiness import Readiness, SelectorReadiness
 
-KINDS: list[type] = [SelectorReadiness]
-if hasattr(readiness, "EpollReadiness"):
-    KINDS.append(readiness.EpollReadiness)
+from .house import KINDS
 
 
 @pytest.fixture(params=KINDS)

@@ -24,6 +24,7 @@ from homeport.server.post import SharedPost
 from homeport.server.sessions import Talk
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
+from homeport.session.stopping import Stopping
 from homeport.storage.base import Access, Entry, NotFound, Writer
 from homeport.storage.memory import MemoryStorage
 from homeport.testing.client import Client
@@ -99,7 +100,7 @@ class Site:
         passive = PassivePorts.open([HOST], None, count=4)
         post = SharedPost()
         passwords = Passwords()
-        stopping = threading.Event()
+        stopping = Stopping()
         self.services = services = Services(
             accounts=Accounts([StaticAccounts([(User("bob", "/"), plain("secret"))], passwords)], passwords),
             throttle=LoginThrottle(Clock().monotonic),

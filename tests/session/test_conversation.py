@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,6 +13,7 @@ from homeport.data.offer import Offer
 from homeport.events.types import CloseReason, SessionClosed
 from homeport.protocol.path import ROOT, VirtualPath
 from homeport.session.conversation import Conversation
+from homeport.session.stopping import Stopping
 from homeport.storage.memory import MemoryStorage
 
 from .harness import HOST, Harness
@@ -50,7 +50,7 @@ class StopMeanwhile(MemoryStorage):
 
     __slots__ = ("stopping",)
 
-    stopping: threading.Event
+    stopping: Stopping
 
     def make_directory(self, path: VirtualPath, mode: int = 0o777) -> None:
         super().make_directory(path, mode)

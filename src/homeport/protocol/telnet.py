@@ -18,11 +18,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
-_IAC = b"\xff"
-_SE, _SB, _WILL, _WONT, _DO, _DONT, _IAC_CODE = 240, 250, 251, 252, 253, 254, 255
-_NUL, _CR, _LF = 0, 13, 10
-_REFUSALS = {_WILL: b"\xff\xfe", _DO: b"\xff\xfc"}  # IAC DONT to WILL, IAC WONT to DO
+_IAC: Final = b"\xff"
+_SE: Final = 240
+_SB: Final = 250
+_WILL: Final = 251
+_DO: Final = 253
+_IAC_CODE: Final = 255
+_NUL: Final = 0
+_CR: Final = 13
+_LF: Final = 10
+_REFUSALS: Final = {_WILL: b"\xff\xfe", _DO: b"\xff\xfc"}  # IAC DONT to WILL, IAC WONT to DO
 
 
 @dataclass(frozen=True, slots=True)

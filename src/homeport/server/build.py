@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -34,6 +33,7 @@ from homeport.net.renewal import Authority
 from homeport.net.router import Router
 from homeport.session.conversation import Conversation
 from homeport.session.services import Clock, Policy, Services
+from homeport.session.stopping import Stopping
 from homeport.storage.closed import real_places
 from homeport.storage.entries import KEY_OCTETS
 from homeport.storage.local import LocalStorage
@@ -69,7 +69,7 @@ def build(config: Config, events: Bus, clock: Clock | None = None, providers: Ch
     to the console is, too.
     """
     timing = clock if clock is not None else Clock()
-    stopping = threading.Event()
+    stopping = Stopping()
 
     def warn(text: str) -> None:
         events.publish(Warned(at=timing.time(), text=text))

@@ -8,11 +8,11 @@ was removed. A thing expires up to a quarter of a second late, never early.
 from __future__ import annotations
 
 import heapq
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-_PER_SECOND = 4
+_PER_SECOND: Final = 4
 
 
 def due_time(bucket: int) -> float:

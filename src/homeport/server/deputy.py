@@ -41,11 +41,11 @@ class Deputy:
         self._running = True
         self.asleep = False
         # Daemon: a program that forgets to stop its server can still end.
-        self._thread = threading.Thread(target=self._live, name="homeport-deputy", daemon=True)
+        self._runner = threading.Thread(target=self._live, name="homeport-deputy", daemon=True)
 
     def start(self) -> None:
         """Raises RuntimeError if the system refuses a thread."""
-        self._thread.start()
+        self._runner.start()
 
     def wake(self) -> None:
         """Look again. To be called when a piece of work begins while `asleep`."""
@@ -60,8 +60,8 @@ class Deputy:
         self.wake()
 
     def join(self, timeout: float) -> None:
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        if self._runner.ident is not None:
+            self._runner.join(timeout)
 
     def _live(self) -> None:
         seen, quiet = 0, 0

@@ -33,67 +33,31 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from . import readiness
 from .deadlines import Deadlines, due_time
 from .deputy import Deputy
+from .guest import Guest, Place
 from .post import NOBODY, SharedPost
 from .readiness import Readiness
 
 _log = logging.getLogger("homeport.server")
 
-_NEVER = float("inf")
-_BUSY_SECONDS = 1.0
+_NEVER: Final = float("inf")
+_BUSY_SECONDS: Final = 1.0
 """Between two looks at the deadline of a guest who is at work."""
-_SOONER = 0.5
+_SOONER: Final = 0.5
 """A deadline that is this much earlier than its bucket moves at once."""
-_SLOW_AT_ONCE, _SLOW_WITHIN, _SLOW_SECONDS = 4, 1.0, 5.0
+_SLOW_AT_ONCE: Final = 4
+_SLOW_WITHIN: Final = 1.0
+_SLOW_SECONDS: Final = 5.0
 """So many pieces of work that took too long, within so many seconds: for how many seconds each then has a thread."""
 _PAUSE = 0.1
 """Before the next try, where the waiting itself has failed."""
 
 
-class Guest(Protocol):
-    """What can be parked."""
-
-    def fileno(self) -> int: ...
-
-    @property
-    def deadline(self) -> float:
-        """When it expires, on the lobby's clock, if it says nothing until then."""
-
-    @property
-    def beside(self) -> int:
-        """Another descriptor that it waits for, while a transfer is under way; -1: none."""
-
-    @property
-    def sending(self) -> bool:
-        """Whether it waits for that one to take octets, and not for octets from it."""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it has more to do at once, without any new input, as soon as the others had their turn."""
-
-
 G = TypeVar("G", bound=Guest)
-
-
-class _Place(Generic[G]):
-    """A guest's entry in the table, from its arrival until it leaves."""
-
-    __slots__ = ("armed", "beside", "bucket", "guest", "parked")
-
-    def __init__(self, guest: G) -> None:
-        self.guest = guest
-        self.bucket = 0
-        """Where its deadline is. A deadline that was put off moves only when the bucket is due."""
-        self.parked = False
-        """Whether it waits here. Otherwise some thread works for it."""
-        self.armed = False
-        """Whether the selector reports its descriptor."""
-        self.beside = -1
-        """What it waited for beside that when it was parked last."""
 
 
 class Lobby(Generic[G]):
@@ -120,9 +84,10 @@ class Lobby(Generic[G]):
         self._expire = expire
         self._clock = clock
         self._readiness = watcher if watcher is not None else readiness.best()
-        self._places: dict[int, _Place[G]] = {}  # by descriptor
-        self._beside: dict[int, _Place[G]] = {}  # by that of a data connection; no number is in both
-        self._deadlines: Deadlines[_Place[G]] = Deadlines()
+        self._lasting = self._readiness.lasting
+        self._places: dict[int, Place[G]] = {}  # by descriptor
+        self._beside: dict[int, Place[G]] = {}  # by that of a data connection; no number is in both
+        self._deadlines: Deadlines[Place[G]] = Deadlines()
         self._watched: dict[int, Callable[[], None]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count(1)
@@ -215,26 +180,26 @@ class Lobby(Generic[G]):
                 place.parked = False
         return [place.guest for place in idle]
 
-    def _enter(self, descriptor: int, guest: G) -> _Place[G]:
+    def _enter(self, descriptor: int, guest: G) -> Place[G]:
         former = self._places.get(descriptor)
         if former is not None:  # it has closed its socket, and is about to leave
             self._deadlines.remove(former, former.bucket)
             self._forget_beside(former)
         self._beside.pop(descriptor, None)  # of a transfer that is over; who had it has not been parked since
-        place = self._places[descriptor] = _Place(guest)
+        place = self._places[descriptor] = Place(guest)
         self._schedule(place)
         return place
 
-    def _schedule(self, place: _Place[G]) -> None:
+    def _schedule(self, place: Place[G]) -> None:
         place.bucket = self._deadlines.add(place, place.guest.deadline)
         self._ring(due_time(place.bucket))
 
-    def _remove(self, descriptor: int, place: _Place[G]) -> None:
+    def _remove(self, descriptor: int, place: Place[G]) -> None:
         del self._places[descriptor]
         self._deadlines.remove(place, place.bucket)
         self._forget_beside(place)
 
-    def _arm_beside(self, place: _Place[G], descriptor: int, sending: bool) -> None:
+    def _arm_beside(self, place: Place[G], descriptor: int, sending: bool) -> None:
         """Report *descriptor* once. It may be another one than before, of the same number."""
         if place.beside != descriptor:
             if place.beside >= 0:
@@ -246,7 +211,7 @@ class Lobby(Generic[G]):
         self._beside[descriptor] = place
         self._readiness.arm_once(descriptor, sending)
 
-    def _forget_beside(self, place: _Place[G]) -> None:
+    def _forget_beside(self, place: Place[G]) -> None:
         """*place* waits for nothing beside. What it waited for is closed, or about to be."""
         if self._beside.get(place.beside) is place:  # the number may be in somebody else's place by now
             del self._beside[place.beside]
@@ -391,7 +356,7 @@ class Lobby(Generic[G]):
 
     def _turn(self) -> bool:
         """Wait once, and do what is to be done then. Whether this thread still holds the post."""
-        batch, post = self._batch, self._post
+        batch, post, me = self._batch, self._post, get_ident()
         due = False
         if not batch:
             now, alarm = self._clock(), self._alarm
@@ -407,13 +372,13 @@ class Lobby(Generic[G]):
                 item()
             if post.offered:
                 post.end()
-            if post.holder != get_ident():
+            if post.holder != me:
                 return False
         if due:
             self._overdue(now)
             if post.offered:
                 post.end()
-        return post.holder == get_ident()
+        return post.holder == me
 
     def _take_again(self) -> None:
         """Put those who are to have another turn behind those who have input, but nobody twice."""
@@ -442,7 +407,7 @@ class Lobby(Generic[G]):
                 if place is None or not place.parked:
                     return  # it was closed while its input was reported, or is armed anew when its guest is parked
             else:
-                if not self._readiness.lasting:
+                if not self._lasting:
                     place.armed = False
                 if not place.parked:
                     if place.armed:

@@ -25,6 +25,7 @@ from homeport.events.types import CloseReason, Event, ServerStarted, ServerStopp
 from homeport.net.listener import Listener
 from homeport.net.store import CertificateStore, Status
 from homeport.session.services import Clock
+from homeport.session.stopping import Stopping
 
 from .admission import Admission, Converse
 from .answers import Answers, Facts
@@ -78,7 +79,7 @@ class Parts:
     """What the conversations wait by; None: they do not."""
     homes: Homes | None = None
     """The storages that sessions share."""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     """Is set when the stop begins, for whoever waits for something else."""
     console: ConsoleSocket | None = None
     """Where other programs of this user ask what is going on."""

@@ -13,13 +13,9 @@ import select
 import selectors
 import sys
 import threading
-from collections.abc import Sequence
 from typing import Protocol
 
 from homeport.data.waker import Waker
-
-_BATCH = 256
-"""Most descriptors that one `wait` reports."""
 
 
 class Readiness(Protocol):
@@ -58,87 +54,6 @@ class Readiness(Protocol):
         """Let `wait` return now. From any thread."""
 
     def close(self) -> None: ...
-
-
-if sys.platform == "linux":
-    _ONCE_READING = select.EPOLLIN | select.EPOLLONESHOT
-    _ONCE_WRITING = select.EPOLLOUT | select.EPOLLONESHOT
-
-    class EpollReadiness:
-        """Readiness by epoll (Linux)."""
-
-        __slots__ = ("_epoll", "_events", "_waker")
-
-        lasting = True
-
-        def __init__(self) -> None:
-            self._epoll = select.epoll()
-            try:
-                self._waker = Waker()
-            except OSError:
-                self._epoll.close()
-                raise
-            self._epoll.register(self._waker.fileno(), select.EPOLLIN)
-            self._events = select.EPOLLIN | select.EPOLLRDHUP
-
-        def fileno(self) -> int:
-            return self._epoll.fileno()
-
-        def watch(self, descriptor: int) -> None:
-            self._epoll.register(descriptor, select.EPOLLIN)
-
-        def arm(self, descriptor: int) -> None:
-            self._epoll.register(descriptor, self._events)
-
-        def arm_once(self, descriptor: int, writing: bool) -> None:
-            events = _ONCE_WRITING if writing else _ONCE_READING
-            try:
-                self._epoll.register(descriptor, events)
-            except FileExistsError:
-                self._epoll.modify(descriptor, events)
-
-        def disarm(self, descriptor: int) -> None:
-            try:
-                self._epoll.unregister(descriptor)
-            except OSError:
-                pass  # it is closed, and epoll has forgotten it
-
-        def forget(self, descriptor: int) -> None:
-            self._epoll.unregister(descriptor)
-
-        def wait(self, timeout: float | None) -> list[int]:
-            ready = [descriptor for descriptor, _ in self._epoll.poll(timeout, _BATCH)]
-            if self._waker.fileno() in ready:
-                self._waker.clear()
-                ready.remove(self._waker.fileno())
-            return ready
-
-        def wake(self) -> None:
-            self._waker.wake()
-
-        def close(self) -> None:
-            self._epoll.close()
-            self._waker.close()
-
-    class Bundle:
-        """Many descriptors as one, which is readable while any of them is."""
-
-        __slots__ = ("_epoll",)
-
-        def __init__(self, descriptors: Sequence[int]) -> None:
-            self._epoll = select.epoll()
-            try:
-                for descriptor in descriptors:
-                    self._epoll.register(descriptor, select.EPOLLIN)
-            except OSError:
-                self._epoll.close()
-                raise
-
-        def fileno(self) -> int:
-            return self._epoll.fileno()
-
-        def close(self) -> None:
-            self._epoll.close()
 
 
 class SelectorReadiness:
@@ -251,4 +166,8 @@ def _is_open(descriptor: int) -> bool:
 
 def best() -> Readiness:
     """The cheapest one that this system has."""
-    return EpollReadiness() if sys.platform == "linux" else SelectorReadiness()
+    if sys.platform != "linux":
+        return SelectorReadiness()
+    from .epoll import EpollReadiness
+
+    return EpollReadiness()

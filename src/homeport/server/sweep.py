@@ -5,24 +5,27 @@ session that waits at the port takes such a stranger out on its way. Where nobod
 must not wake up for every data connection of every session: it watches the ports until the first connection
 comes, looks a second later, when whoever waits has long had his, and only then watches again. So a transfer
 costs nothing here as a rule, and a server to whom nobody connects is not woken at all. On Linux all the ports are one
-descriptor for that (`readiness.Bundle`); elsewhere each of them is watched until it stirs.
+descriptor for that (`bundle.py`); elsewhere each of them is watched until it stirs.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from homeport.net.listener import Listener
 
-from . import readiness
 from .door import Watcher
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
 
 SECONDS = 1.0
 """From the first connection at a port to the look at who is still there."""
 
-BUNDLES = hasattr(readiness, "Bundle")
+BUNDLES = sys.platform == "linux"
 
 
 class Sweepable(Protocol):
@@ -57,7 +60,7 @@ class Sweep:
         """Raises OSError if there is no descriptor for the bundle. *bundled*: to have one."""
         self._ports = ports
         self._bundled = bundled
-        self._bundle: readiness.Bundle | None = None
+        self._bundle: Bundle | None = None
         self._descriptors: tuple[int, ...] = ()
         self._lobby = lobby
         self._clock = clock
@@ -94,7 +97,9 @@ class Sweep:
     def _gather(self) -> None:
         descriptors = tuple(self._ports.descriptors())
         if self._bundled:
-            self._bundle = readiness.Bundle(descriptors)
+            from .bundle import Bundle
+
+            self._bundle = Bundle(descriptors)
             descriptors = (self._bundle.fileno(),)
         self._descriptors = descriptors
 

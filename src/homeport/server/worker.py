@@ -29,6 +29,7 @@ from homeport.data.throttle import Bucket, Limit, MakeLimit
 from homeport.events.bus import Bus
 from homeport.net.listener import Listener
 from homeport.session.services import Clock, Services
+from homeport.session.stopping import Stopping
 
 from .blackboard import Blackboard
 from .brief import Brief
@@ -175,7 +176,7 @@ def build_worker(brief: Brief, line: Line, superior: Superior, events: Bus) -> P
 
     *line* leads there. Raises StartError, and nothing is open then.
     """
-    config, timing, stopping = brief.config, Clock(), threading.Event()
+    config, timing, stopping = brief.config, Clock(), Stopping()
     with ExitStack() as undo:
         logs = open_logs(config, undo)
         subscribe_all(logs, config, events, undo)

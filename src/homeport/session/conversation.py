@@ -18,6 +18,7 @@ from __future__ import annotations
 import socket
 import time
 from functools import partial
+from typing import Final
 
 from homeport.data.watch import ControlGone
 from homeport.events.types import (
@@ -44,11 +45,11 @@ from .state import Session
 from .underway import Underway, Wake
 from .verbs.about import transfer_status
 
-_TOO_LONG = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
-_TURN = 16
+_TOO_LONG: Final = Reply(Code.UNKNOWN_COMMAND, "The command line is too long")
+_TURN: Final = 16
 """Most commands that are carried out in a turn, of those that one client has sent ahead."""
-_NOOP = Reply(Code.OK, "Still transferring")
-_DEAF_SECONDS = 0.5
+_NOOP: Final = Reply(Code.OK, "Still transferring")
+_DEAF_SECONDS: Final = 0.5
 """Between two looks whether a session was ended whose control connection is not waited for any more."""
 
 
@@ -56,8 +57,8 @@ class Conversation:
     """One client's control connection and everything said on it."""
 
     __slots__ = (
-        "_command", "_command_at", "_context", "_control", "_deaf", "_due", "_greeted", "_login_from", "_reason",
-        "_services", "_underway", "beside", "busy", "sending", "session", "waiting",
+        "_command", "_command_at", "_context", "_control", "_deaf", "_due", "_greeted", "_login_from", "_monotonic",
+        "_reason", "_services", "_stopping", "_underway", "beside", "busy", "sending", "session", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +70,9 @@ class Conversation:
         services: Services,
     ) -> None:
         self._services = services
-        now = services.clock.monotonic()
+        self._stopping = services.stopping
+        self._monotonic = services.clock.monotonic
+        now = self._monotonic()
         self.session = Session(number, peer, local, now)
         policy = services.policy
         self._control = Control(connection, policy.line_octets, policy.data_seconds, services.post)
@@ -160,7 +163,7 @@ class Conversation:
         if underway is not None:
             if not self._resume(underway, wake):
                 return True
-            if self._context.closing is not None or self._services.stopping.is_set():
+            if self._context.closing is not None or self._stopping.is_set():
                 return self._say_last()
         elif self._greeted:
             self._go_on()
@@ -170,7 +173,7 @@ class Conversation:
         while (line := control.next_line()) is not None:
             if not self._answer(line):
                 return True
-            if self._context.closing is not None or self._services.stopping.is_set():
+            if self._context.closing is not None or self._stopping.is_set():
                 return self._say_last()
             turn -= 1
             if turn <= 0 and control.waiting and not self._deaf:
@@ -178,7 +181,7 @@ class Conversation:
                 return True
         if control.ended:
             control.peek()
-        if self._services.clock.monotonic() < self._due:
+        if self._monotonic() < self._due:
             return True
         # What is no command, and there may be much of it, wins no time.
         self._let_go()
@@ -247,7 +250,7 @@ class Conversation:
         """Carry out *line* and answer. False: it is under way, and the answer comes later."""
         control = self._control
         if isinstance(line, LineTooLong):
-            self._command_at = self._services.clock.monotonic()
+            self._command_at = self._monotonic()
             self._due = self._deadline()
             control.say(_TOO_LONG)
             return True
@@ -271,7 +274,7 @@ class Conversation:
         """*command* has been carried out for somebody who was *logged_in* then."""
         self.busy = False
         # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
-        self._command_at = self._services.clock.monotonic()
+        self._command_at = self._monotonic()
         if logged_in and self.session.user is None:
             self._login_from = self._command_at  # REIN or USER: the next login has its own time
         self._due = self._deadline()
@@ -280,15 +283,10 @@ class Conversation:
             self._switch()
         events = self._services.events
         if events.commands:
-            events.publish(
-                CommandAnswered(
-                    at=self._services.clock.time(),
-                    session=self.session.number,
-                    line=shown(command),
-                    code=reply.code,
-                    text=reply.text,
-                )
-            )
+            events.publish(CommandAnswered(
+                at=self._services.clock.time(), session=self.session.number, line=shown(command), code=reply.code,
+                text=reply.text,
+            ))  # fmt: skip
 
     def _suspend(self, underway: Underway) -> None:
         """It waits for its data connection, and the conversation is to be parked with that."""
@@ -374,14 +372,18 @@ class Conversation:
         latest before the first wait for the data connection; a file that is sent without any wait needs one segment
         for 150 and 226 together.
         """
+        self._control.hold(reply)
+        return not self._abort_came()
+
+    def _abort_came(self) -> bool:
+        """Whether ABOR is among the lines that are here. All others wait for their turn."""
         control = self._control
-        control.hold(reply)
         while (line := control.framed_line()) is not None:
-            if bare_verb(line) == b"ABOR":
-                control.put_back(line, first=True)
-                return False
-            control.put_back(line)
-        return True
+            aborts = bare_verb(line) == b"ABOR"
+            control.put_back(line, first=aborts)
+            if aborts:
+                return True
+        return False
 
     def _interrupted(self) -> bool:
         """Before 1yz, in the middle of long work: whether ABOR has come. All else waits for its turn.
@@ -390,14 +392,10 @@ class Conversation:
         """
         control = self._control
         try:
-            while True:
-                while (line := control.framed_line()) is not None:
-                    if bare_verb(line) == b"ABOR":
-                        control.put_back(line, first=True)
-                        return True
-                    control.put_back(line)
+            while not self._abort_came():
                 if not control.peek():
                     return False
+            return True
         except ControlLost:
             if not control.will_quit:
                 raise
@@ -493,7 +491,7 @@ class Conversation:
             )
 
 
-_FAREWELLS = {
+_FAREWELLS: Final = {
     CloseReason.SHUTDOWN: "The server is stopping",
     CloseReason.KICKED: "The administrator ended this session",
 }

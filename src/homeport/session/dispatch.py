@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import traceback
+from typing import Final
 
 from homeport.accounts.model import Encryption
 from homeport.events.types import Failed
@@ -25,18 +26,20 @@ from .refusal import NOT_LOGGED_IN, Refusal, reply_for
 from .underway import Underway, Wake
 from .verbs import about, connection, listing, login, metadata, security, site, transfer, tree
 
-VERBS: dict[str, Verb] = {
+VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
     for module in (login, security, connection, tree, listing, metadata, transfer, about, site)
     for verb in module.VERBS
 }
 """Every verb that is implemented; the grammar has all that are known."""
 
-_PATHS = frozenset({Argument.PATH, Argument.OPTIONAL_PATH})
-_INVALID_IS_501 = frozenset({"MLST", "MLSD"})
+_PATHS: Final = frozenset({Argument.PATH, Argument.OPTIONAL_PATH})
+_INVALID_IS_501: Final = frozenset({"MLST", "MLSD"})
 """Verbs whose argument, where it is invalid, is answered 501 and by nothing else (RFC 3659 §7.1)."""
-_TOO_LOW = Reply(Code.PROTECTION_TOO_LOW, "Data connections must be protected here; send PBSZ 0 and PROT P first")
-_UNKNOWN = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
+_TOO_LOW: Final = Reply(
+    Code.PROTECTION_TOO_LOW, "Data connections must be protected here; send PBSZ 0 and PROT P first"
+)
+_UNKNOWN: Final = Reply(Code.UNKNOWN_COMMAND, "Unknown command")
 
 
 def dispatch(context: Context, command: Command) -> Reply | Underway:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from homeport.protocol.command import Command
 from homeport.protocol.grammar import GRAMMAR
 from homeport.protocol.telnet import LineTooLong
 
-_NOT_FTP = frozenset({
+_NOT_FTP: Final = frozenset({
     "GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI", "HELO", "EHLO", "LHLO",
 })  # fmt: skip
 """First words of other protocols. A browser can be made to post FTP commands in the body of a request (D-29)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from homeport.storage.base import Storage
 from .owners import Owners
 from .protection import TlsPolicy
 from .resets import Resets
+from .stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Services:
     """What octets pass through."""
     post: Post = field(default_factory=Unshared)
     """How the thread of a session waits, which others may need."""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     """Set when the server stops: who waits for a delay waits on it."""
     resets: Resets = field(default_factory=lambda: Resets(time.monotonic))
     """Where control connections were cut."""
