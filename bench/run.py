@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apart
 import work as workload
 from meter import Meter
 from peers import PASSWORD, SERVERS, USER, CannotRun, Running, certificate
@@ -346,11 +347,11 @@ def about_system() -> str:
     )
 
 
-def circumstances(options: argparse.Namespace, root: Path) -> str:
+def circumstances(options: argparse.Namespace, root: Path, network: str) -> str:
     place = "in memory (tmpfs)" if root.parent == Path("/dev/shm") else "on disk"
     return (
         f"{about_system()} Medians of {options.rounds} rounds, ± half the distance of the quartiles; "
-        f"the large file has {options.large / GIB:g} GiB, {place}."
+        f"the large file has {options.large / GIB:g} GiB, {place}; {network}."
     )
 
 
@@ -397,6 +398,7 @@ def main(arguments: list[str] | None = None) -> int:
     compile_client("client", "-lssl", "-lcrypto")
     if {"vsftpd", "proftpd", "pure-ftpd"} & set(options.servers):
         subprocess.run([str(HERE.parent / "tools" / "peers.sh")], check=True)
+    network = apart.enter()
     results = Results()
     root = room_for(options.large * 3)
     try:
@@ -404,7 +406,7 @@ def main(arguments: list[str] | None = None) -> int:
         rounds(options, rows, root, results)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    about = circumstances(options, root)
+    about = circumstances(options, root, network)
     cpu, wall = (grid(results, rows, options.servers, what) for what in ("cpu", "wall"))
     notes = "".join(f"- {note}\n" for note in results.notes)
     print(about, "\nServer CPU, whole process tree (in brackets: Homeport's share of it)", plain(cpu), sep="\n")

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apart
 from meter import Meter
 from peers import COMPILED, PASSWORD, SERVERS, USER, CannotRun, Running
 from run import BUILD, HERE, Failed, about_system, compile_client, markdown, measure, plain, room_for, scale, write_docs
@@ -462,6 +463,7 @@ def main(arguments: list[str] | None = None) -> int:
     compile_client("crowd")
     if set(FORKING) & set(options.servers):
         subprocess.run([str(HERE.parent / "tools" / "peers.sh")], check=True)
+    network = apart.enter()
     figures = earlier(options.json) if options.add else Figures()
     root = options.tree or room_for(1 << 30)
     work = [("listing", listing), ("start", starting), ("idle", multitude)]
@@ -477,7 +479,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         if not options.tree:
             shutil.rmtree(root, ignore_errors=True)
-    about = about_system()
+    about = f"{about_system()} On {network}."
     lines = table(figures, MEASURED if options.add else options.servers)
     notes = "".join(f"- {note}\n" for note in figures.notes)
     print(about, plain(lines), notes, sep="\n\n")
