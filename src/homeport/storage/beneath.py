@@ -23,7 +23,6 @@ import stat
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -60,13 +59,13 @@ class Directory:
     directory handles the descriptor is None and `at` gives a whole path.
     """
 
-    __slots__ = ("_base", "_let_go", "descriptor")
+    __slots__ = ("_base", "_lender", "descriptor")
 
-    def __init__(self, descriptor: int | None, base: bytes = b"", let_go: Callable[[], None] | None = None) -> None:
-        """*let_go* is called at the end, of a descriptor that is another's; without it, it is closed."""
+    def __init__(self, descriptor: int | None, base: bytes = b"", lender: Lender | None = None) -> None:
+        """The descriptor goes back to the *lender* at the end; without one it is closed."""
         self.descriptor = descriptor
         self._base = base
-        self._let_go = let_go
+        self._lender = lender
 
     def at(self, name: bytes) -> bytes:
         return os.path.join(self._base, name) if self._base else name
@@ -76,10 +75,10 @@ class Directory:
         if descriptor is None or descriptor < 0:
             return
         self.descriptor = -1
-        if self._let_go is None:
+        if self._lender is None:
             os.close(descriptor)
         else:
-            self._let_go()
+            self._lender.take_back()
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +87,46 @@ class Directory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Lender:
+    """A descriptor that is lent, and closed when its owner is through with it and the last borrower as well.
+
+    Nobody ever works with the number of a descriptor that is closed. Safe for threads: each step is one of a list, and
+    who has borrowed looks whether it is too late after that, while who closes says so before looking for borrowers.
+    """
+
+    __slots__ = ("_borrowers", "_closing", "_descriptor", "_lock")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._borrowers: list[None] = []
+        self._closing = False
+        self._lock = threading.Lock()
+
+    def lend(self) -> int:
+        """The descriptor, until as many have been taken back; EBADF after `close`."""
+        self._borrowers.append(None)
+        if self._closing:
+            self.take_back()
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._descriptor
+
+    def take_back(self) -> None:
+        self._borrowers.pop()
+        if self._closing:
+            self._end()
+
+    def close(self) -> None:
+        self._closing = True
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._borrowers or self._descriptor < 0:
+                return
+            descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 class Place:
@@ -128,19 +167,17 @@ class Root(Protocol):
 class DescriptorRoot:
     """A root held by a directory handle. Safe against every race in the tree.
 
-    What is done to names in the root itself needs no other handle than the root's own: it is lent, and closed when the
-    root is and the last borrower has let go. Nobody ever works with the number of a descriptor that is closed.
+    What is done to names in the root itself needs no other handle than the root's own, which is lent.
     """
 
-    __slots__ = ("_borrowers", "_handle", "_identity", "_kernel", "_lock", "_path", "descriptor")
+    __slots__ = ("_identity", "_kernel", "_lender", "_path", "descriptor")
 
     def __init__(self, path: bytes, *, kernel: bool | None = None) -> None:
         """Hold the directory *path*. *kernel*: use openat2 or not; None finds out."""
         self._path = os.path.abspath(path)
-        self._lock = threading.Lock()
-        self._borrowers = 0
         self.descriptor = -1
-        self._handle = self.descriptor = os.open(path, PASS.flags)
+        self.descriptor = os.open(path, PASS.flags)
+        self._lender = Lender(self.descriptor)
         status = os.fstat(self.descriptor)
         self._identity = (status.st_dev, status.st_ino)
         self._kernel = has_openat2() if kernel is None else kernel
@@ -173,21 +210,9 @@ class DescriptorRoot:
         return self._walk(path, how.flags)
 
     def directory(self, path: bytes) -> Directory:
-        return Directory(self._borrow(), b"", self._let_go) if path == b"." else Directory(self.open(path, PASS))
-
-    def _borrow(self) -> int:
-        with self._lock:
-            if self.descriptor < 0:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            self._borrowers += 1
-            return self.descriptor
-
-    def _let_go(self) -> None:
-        with self._lock:
-            self._borrowers -= 1
-            last = self.descriptor < 0 and not self._borrowers
-        if last:
-            os.close(self._handle)
+        if path == b".":
+            return Directory(self._lender.lend(), b"", self._lender)
+        return Directory(self.open(path, PASS))
 
     def list_directory(self, path: bytes) -> Directory:
         return Directory(self.open(path, LIST))
@@ -325,11 +350,8 @@ class DescriptorRoot:
 
     def close(self) -> None:
         """Calls after it fail. What was located in the root before can be brought to its end."""
-        with self._lock:
-            last = self.descriptor >= 0 and not self._borrowers
-            self.descriptor = -1
-        if last:
-            os.close(self._handle)
+        self.descriptor = -1
+        self._lender.close()
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:

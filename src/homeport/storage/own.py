@@ -36,12 +36,12 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0
 
 def is_reserved(path: str) -> bool:
     """Whether some name in *path* is one of ours, in any case of letters: some file systems do not tell them apart."""
-    return _RESERVED in path.lower()
+    return "/." in path and _RESERVED in path.lower()
 
 
 def upload_name() -> bytes:
     """A name that nobody has. It need not be secret."""
-    return b"%supload-%016x" % (_PREFIX, chance.getrandbits(64))
+    return f".homeport-upload-{chance.getrandbits(64)}".encode()
 
 
 def creation_name(name: bytes) -> bytes:
@@ -61,7 +61,7 @@ def _derived(what: bytes, name: bytes) -> bytes:
 
 def is_own(name: bytes) -> bool:
     """The same for one name of the host."""
-    return name.lower().startswith(_PREFIX)
+    return name[:1] == b"." and name.lower().startswith(_PREFIX)
 
 
 def is_partial(name: bytes) -> bool:

@@ -16,6 +16,8 @@ class LocalReader(Reader):
 
     __slots__ = ("_descriptor", "_path", "size")
 
+    size: int  # said here as well: a compiler lays out a class by its own annotations
+
     def __init__(self, path: VirtualPath, descriptor: int, size: int) -> None:
         """Takes *descriptor* over."""
         self._path = path

@@ -35,7 +35,7 @@ _QUIET = (
 )
 _OLD = os.O_WRONLY | _QUIET
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _QUIET
-_NAMELESS = getattr(os, "O_TMPFILE", 0)
+_NAMELESS = os.O_WRONLY | os.O_TMPFILE | _QUIET if hasattr(os, "O_TMPFILE") else 0
 _NO_NAMELESS_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
 _CHUNK = 1 << 20
 _ATTEMPTS = 8
@@ -137,7 +137,7 @@ class Uploads:
     def _nameless_file(self, directory: Directory, mode: int) -> int | None:
         if self._nameless:
             try:
-                return os.open(b".", os.O_WRONLY | _NAMELESS | _QUIET, mode, dir_fd=directory.descriptor)
+                return os.open(b".", _NAMELESS, mode, dir_fd=directory.descriptor)
             except OSError as error:
                 if error.errno not in _NO_NAMELESS_FILES:
                     raise
