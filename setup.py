@@ -18,6 +18,7 @@ HOT = {
     "accounts": ("limits", "model"),
     "data": ("connection", "offer", "plan", "ports", "portrange", "stream", "tlsstream", "transfer", "waker"),
     "events": ("bus",),
+    "net": ("listener",),
     "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
     "server": (
         "admission", "deadlines", "deputy", "door", "epoll", "guest", "homes", "lobby", "post", "sessions", "threads",

@@ -57,6 +57,7 @@ DANGERS: dict[str, set[str]] = {
         "doctor.machine",
         "doctor.target",
         "doctor.trials",
+        "net.acceptor",
         "net.background",
         "net.ending",
         "net.exchange",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homeport.net import listener as module
-from homeport.net.listener import Listener, accept, endpoint, listen, plain, text_of
+from homeport.net.listener import Listener, accept, endpoint, listen, plain, take, text_of
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -20,7 +20,7 @@ def listening(request: pytest.FixtureRequest) -> Iterator[Listener]:
 
 
 Way = Callable[[Any], tuple[Any, tuple[str, int]]]
-both = pytest.mark.parametrize("way", [accept, Listener.take])
+both = pytest.mark.parametrize("way", [accept, take])
 
 
 @both
@@ -47,7 +47,7 @@ def test_accept_does_not_wait(listening: Listener, way: Way) -> None:
 
 def test_a_taken_connection_that_is_dropped_is_told_of(listening: Listener) -> None:
     with socket.create_connection(listening.getsockname()[:2]), pytest.warns(ResourceWarning, match="unclosed"):
-        listening.take()
+        take(listening)
 
 
 def test_ipv6_leaves_ipv4_alone() -> None:

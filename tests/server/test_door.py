@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
-from homeport.net.listener import accept, listen
-from homeport.server import door as door_module
+from homeport.net.listener import Listener, listen
 from homeport.server.door import FULL, Door
 
 from .fakes import FakeTime
@@ -105,11 +105,11 @@ def test_without_memory_it_shuts_for_a_moment(monkeypatch: pytest.MonkeyPatch) -
     place = Place()
     client = place.connect()
 
-    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: Listener) -> NoReturn:
         raise OSError(errno.ENOBUFS, "No buffer space available")
 
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, "accept", fail)
+        patch.setattr(Listener, "accept", fail)
         place.ring()
     assert place.lobby.watched == {}  # so that the lobby does not spin
     [(when, again)] = place.lobby.timers
@@ -125,11 +125,11 @@ def test_without_memory_it_shuts_for_a_moment(monkeypatch: pytest.MonkeyPatch) -
 def test_a_shortage_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place()
 
-    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: Listener) -> NoReturn:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, "accept", fail)
+        patch.setattr(Listener, "accept", fail)
         for _ in range(50):
             place.ring()
             place.time.now += 0.2
@@ -142,26 +142,26 @@ def test_a_shortage_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_even_the_reserve_it_shuts_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place()
     client = place.connect()
-    real = accept
+    real = Listener.accept
 
-    def fail(_: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
+    def fail(_: Listener) -> NoReturn:
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, "accept", fail)  # somebody else takes what the reserve gave free
+        patch.setattr(Listener, "accept", fail)  # somebody else takes what the reserve gave free
         place.ring()
     assert place.lobby.watched == {}
     place.lobby.timers.pop()[1]()
     tries: list[int] = []
 
-    def fail_once(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.socket, tuple[str, int]]:
+    def fail_once(listener: Listener) -> tuple[socket.socket, object]:
         tries.append(1)
         if len(tries) == 1:
             raise OSError(errno.EMFILE, "Too many open files")
         return real(listener)
 
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, "accept", fail_once)
+        patch.setattr(Listener, "accept", fail_once)
         place.ring()  # the reserve is back, and is given up for this one
     client.settimeout(5)
     assert client.recv(200) == FULL

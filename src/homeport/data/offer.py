@@ -12,7 +12,7 @@ be taken back for another session of the same client, and `wait` says so.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from homeport.net.listener import Connection
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .portrange import Port
     from .ports import PassivePorts
 
-_SHORTAGE_PAUSE = 0.1
+_SHORTAGE_PAUSE: Final = 0.1
 """Seconds without looking at the port after descriptors ran out: its connection stays there, and would make us spin."""
-_STRANGERS_KEPT = 8
+_STRANGERS_KEPT: Final = 8
 
 
 class Offer:
@@ -89,9 +89,8 @@ class Offer:
         Waits at most *timeout* seconds, and lets *watch* attend to the control connection meanwhile. Raises
         DataConnectionError.
         """
-        self._ports.keep(self)
-        if self._over:
-            raise DataConnectionError(Cause.CLOSED, f"The offer of port {self.port} is over; another PASV is needed.")
+        self.waited_for = True
+        self._check()
         try:
             connection = self.connection
             if connection is None:
@@ -99,6 +98,10 @@ class Offer:
                 self._ports.admit(self.place, self)
                 connection = self.connection
                 if connection is None:
+                    # It may be that somebody takes it back this very moment, who had looked before. What has come in
+                    # is the session's in any case.
+                    self._ports.keep(self)
+                    self._check()
                     connection = self._poll(watch, timeout)
         except BaseException:
             self.release()
@@ -121,6 +124,10 @@ class Offer:
         if connection is not None:
             reset(connection)
             self.connection = None
+
+    def _check(self) -> None:
+        if self._over:
+            raise DataConnectionError(Cause.CLOSED, f"The offer of port {self.port} is over; another PASV is needed.")
 
     def _has_come(self) -> bool:
         """Asked anew each time: what is called in between, and other threads, change it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 from homeport.storage.base import Reader, Writer
 
@@ -25,31 +25,50 @@ class Outcome(Enum):
     STORAGE_FAILED = "storage failed"
 
 
-class Plan(NamedTuple):
-    """What is to be moved: exactly one of `reader` (send a file), `chunks` (send what comes) and `writer` (receive)."""
+class Plan:
+    """What is to be moved: exactly one of `reader` (send a file), `chunks` (send what comes) and `writer` (receive).
 
-    reader: Reader | None = None
-    chunks: Iterable[bytes] | None = None
-    writer: Writer | None = None
-    offset: int = 0
-    """Of the file, where sending starts."""
-    most: int | None = None
-    """Octets of the file that are sent at most; None: to its end."""
-    codec: Codec | None = None
-    """An Encoder for what is sent, a Decoder for what is received."""
-    stall: float = 30.0
-    """Seconds without any progress after which the transfer is given up."""
+    A plain class, like all that is made for each transfer: a tuple with names costs a compiled program ten times more.
+    """
+
+    __slots__ = ("chunks", "codec", "most", "offset", "reader", "stall", "writer")
+
+    def __init__(
+        self,
+        *,
+        reader: Reader | None = None,
+        chunks: Iterable[bytes] | None = None,
+        writer: Writer | None = None,
+        offset: int = 0,
+        most: int | None = None,
+        codec: Codec | None = None,
+        stall: float = 30.0,
+    ) -> None:
+        self.reader: Final = reader
+        self.chunks: Final = chunks
+        self.writer: Final = writer
+        self.offset: Final = offset
+        """Of the file, where sending starts."""
+        self.most: Final = most
+        """Octets of the file that are sent at most; None: to its end."""
+        self.codec: Final = codec
+        """An Encoder for what is sent, a Decoder for what is received."""
+        self.stall: Final = stall
+        """Seconds without any progress after which the transfer is given up."""
 
 
-class Result(NamedTuple):
+class Result:
     """How it went."""
 
-    outcome: Outcome
-    octets: int
-    """Moved over the data connection."""
-    seconds: float
-    error: Exception | None = None
-    """For STORAGE_FAILED the storage's, for LOST the socket's."""
+    __slots__ = ("error", "octets", "outcome", "seconds")
+
+    def __init__(self, outcome: Outcome, octets: int, seconds: float, error: Exception | None = None) -> None:
+        self.outcome: Final = outcome
+        self.octets: Final = octets
+        """Moved over the data connection."""
+        self.seconds: Final = seconds
+        self.error: Final = error
+        """For STORAGE_FAILED the storage's, for LOST the socket's."""
 
 
 class Progress(Protocol):

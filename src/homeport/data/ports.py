@@ -23,9 +23,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Final, Self
 
-from homeport.net.listener import SHORTAGE, Connection, Listener, plain
+from homeport.net.listener import SHORTAGE, Connection, Listener, plain, take
 
 from .arrivals import Arrivals, Proxies
 from .connection import Cause, DataConnectionError, attend
@@ -38,17 +38,17 @@ from .watch import Watch
 
 __all__ = ["ANYBODY", "NoPortFree", "Offer", "PassivePorts"]
 
-ANYBODY = "anybody"
+ANYBODY: Final = "anybody"
 """The peer of an offer that takes a connection from every address: for transfers between two servers (RFC 959 §5.2)."""
 
-_QUARANTINE_SECONDS = 5.0
+_QUARANTINE_SECONDS: Final = 5.0
 """For so long a port that was given back unused is the last choice for the same client."""
-KEPT_SECONDS = 10.0
+KEPT_SECONDS: Final = 10.0
 """For so long an offer that is not used yet is its session's, even if others of the same client wait."""
-_UNWOKEN_SECONDS = 0.1
+_UNWOKEN_SECONDS: Final = 0.1
 """Between two looks, where descriptors have run out and nobody can wake who waits."""
-_WAKERS_KEPT = 64
-_ADMITTED_AT_ONCE = 4096
+_WAKERS_KEPT: Final = 64
+_ADMITTED_AT_ONCE: Final = 4096
 """A flood of strangers must not hold one session for ever."""
 
 Refused = Callable[[tuple[str, int], int], None]
@@ -237,7 +237,7 @@ class PassivePorts:
         came = False
         for _ in range(_ADMITTED_AT_ONCE):
             try:
-                connection, peer = port.listener.take()
+                connection, peer = take(port.listener)
             except BlockingIOError:
                 if until is not None:
                     until.short = False
@@ -311,7 +311,7 @@ class PassivePorts:
         return [port for one in self._ranges.values() for port in one.ports]
 
     def keep(self, offer: Offer) -> None:
-        """From now on *offer* is used and not taken back."""
+        """*offer* is used, and not taken back from now on. If it is over afterwards, it was taken back before."""
         with self._lock:
             offer.waited_for = True
 

@@ -15,8 +15,8 @@ sent is read only when the socket has room for it; should it take less than expe
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from homeport.storage.base import InputOutputError, Reader, StorageError, Writer
 
@@ -27,29 +27,29 @@ from .readiness import ready
 from .stream import Stream, WantRead, WantTime, WantWrite, WouldBlock
 from .watch import ControlGone, Watch
 
-_SMALL_OCTETS = 32 * 1024
+_SMALL_OCTETS: Final = 32 * 1024
 """Of a piece that is sent while nothing is known of the client or it is slow: codecs and TLS make new octets of it."""
-LARGE_OCTETS = 256 * 1024
+LARGE_OCTETS: Final = 256 * 1024
 """Of a piece that is sent to one that is fast."""
-_FAST_OCTETS = 1024 * 1024
-_SLOW_SECONDS = 0.1
+_FAST_OCTETS: Final = 1024 * 1024
+_SLOW_SECONDS: Final = 0.1
 """A client is fast that has taken so much and never let us wait for so long. A slow one's socket buffer takes less."""
-_MOVING_OCTETS = 64 * 1024
+_MOVING_OCTETS: Final = 64 * 1024
 """A thread waits for a client that is fast, and has moved so much since it was waited for last."""
-_DECODED_MOST = 128 * 1024
+_DECODED_MOST: Final = 128 * 1024
 """What a decoder is given at once."""
-_FIRST_ROOM = 64 * 1024
+_FIRST_ROOM: Final = 64 * 1024
 """A new connection takes so much, as a rule: its stream is not asked."""
-_SENDFILE_OCTETS = 8 * 1024 * 1024
+_SENDFILE_OCTETS: Final = 8 * 1024 * 1024
 """Most that one sendfile is asked for."""
-_LOOK_OCTETS = 64 * 1024 * 1024
-_LOOK_SECONDS = 1.0
+_LOOK_OCTETS: Final = 64 * 1024 * 1024
+_LOOK_SECONDS: Final = 1.0
 """A transfer that never blocks looks at the control connection this often, whichever comes first."""
-_FINISH_SECONDS = 5.0
+_FINISH_SECONDS: Final = 5.0
 """How long a peer may take to close after our end of data, where that is waited for at all."""
-_NEVER = sys.maxsize
+_NEVER: Final = 1 << 60
 """Octets."""
-_NOTHING = memoryview(b"")
+_NOTHING: Final = memoryview(b"")
 
 _NO_SENDFILE = frozenset(
     getattr(errno, name) for name in ("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOTSOCK") if hasattr(errno, name)
@@ -84,12 +84,12 @@ class Transfer:
         """Nothing is moved yet. Raises only what is a fault in the program, and the stream is closed then: ValueError
         for a plan that has none or several of reader, chunks and writer, TypeError for a codec of the wrong direction.
         """
-        reader, chunks, writer, offset, most, codec, stall = plan
+        reader, chunks, writer, codec, offset = plan.reader, plan.chunks, plan.writer, plan.codec, plan.offset
         self._buffers = buffers
         self._stream = stream
         self._watch = watch
         self._clock = clock
-        self._stall = stall
+        self._stall = plan.stall
         self._reader = reader
         self._writer = writer
         self._chunks: Iterator[bytes] | None = None
@@ -117,7 +117,7 @@ class Transfer:
         if reader is not None:
             # The file as it was when it was opened: one that grows meanwhile would have no end.
             left = max(reader.size - offset, 0)
-            self._left = left if most is None else min(left, most)
+            self._left = left if plan.most is None else min(left, plan.most)
             if codec is None and stream.zero_copy:
                 file = reader.fileno()
                 if file is not None:
@@ -287,10 +287,10 @@ class Transfer:
 
     def _send_file(self) -> WouldBlock | None:
         """Send what is left of the file. It may be that this file cannot be sent in this way: then some is left."""
-        send_file, file = self._stream.send_file, self._file
+        stream, file = self._stream, self._file
         while self._left:
             try:
-                octets = send_file(file, self._offset, min(self._left, _SENDFILE_OCTETS))
+                octets = stream.send_file(file, self._offset, min(self._left, _SENDFILE_OCTETS))
             except WouldBlock as want:
                 return _alone(want)
             except OSError as error:
@@ -359,11 +359,11 @@ class Transfer:
 
     def _store(self, writer: Writer, decoder: Decoder | None) -> WouldBlock | None:
         """Receive and write until the stream would block, and return what it wants; None at the end of the data."""
-        read_into = self._stream.read_into
+        stream = self._stream
         buffer = self._buffers.take()
         part = buffer if decoder is None else buffer[:_DECODED_MOST]
         try:
-            while octets := read_into(part):
+            while octets := stream.read_into(part):
                 self.octets += octets
                 writer.write(part[:octets] if decoder is None else memoryview(decoder.decode(part[:octets])))
                 self._look()
@@ -375,10 +375,9 @@ class Transfer:
 
     def _send(self) -> WouldBlock | None:
         """Send all that was made."""
-        write = self._stream.write
         while self._data:
             try:
-                octets = write(self._data[:_SMALL_OCTETS] if self.octets < self._fast_at else self._data)
+                octets = self._stream.write(self._data[:_SMALL_OCTETS] if self.octets < self._fast_at else self._data)
             except WouldBlock as want:
                 return _alone(want)
             self.octets += octets

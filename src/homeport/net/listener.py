@@ -15,9 +15,15 @@ import _socket
 import errno
 import socket
 import sys
-from typing import Any
+from typing import Final
 
-BACKLOG = 1024
+from .acceptor import Listener
+
+__all__ = [
+    "BACKLOG", "SHORTAGE", "Connection", "Listener", "accept", "endpoint", "listen", "plain", "take", "text_of", "tune",
+]  # fmt: skip
+
+BACKLOG: Final = 1024
 """Connections the system keeps ready for us; it lowers the number to its own limit."""
 
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_PROBES = 60, 15, 5
@@ -51,42 +57,9 @@ Connection = _socket.socket
 """A connected socket as C has it. `socket.socket`, which is one too, adds in Python what makes files of sockets. A data
 connection lives for some microseconds, and neither needs that nor is worth its price."""
 
-
-class Listener(socket.socket):
-    """A listening socket whose `accept` costs half.
-
-    The standard library's works out, at every connection, enum members for the family and the type of the new socket.
-    Here both are known.
-    """
-
-    __slots__ = ("_family",)
-
-    def __init__(self, family: int, descriptor: int | None = None) -> None:
-        """*descriptor*: of a socket that listens already, which this is from now on."""
-        super().__init__(family, socket.SOCK_STREAM, 0, descriptor)
-        self._family = int(family)
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        descriptor, peer = self._accept()  # type: ignore[attr-defined]  # of _socket.socket; typeshed leaves it out
-        return socket.socket(self._family, _STREAM, 0, descriptor), peer
-
-    def take(self) -> tuple[Connection, tuple[str, int]]:
-        """What `accept` below does, for a data connection: in one call."""
-        while True:
-            try:
-                descriptor, peer = self._accept()  # type: ignore[attr-defined]  # as above
-                break
-            except OSError as error:
-                if error.errno not in _ONE_CONNECTION_ONLY:
-                    raise
-        connection = Connection(self._family, _STREAM, 0, descriptor)
-        connection.setblocking(False)
-        if not _INHERITED:
-            tune(connection)
-        return connection, text_of(peer)
-
-
-_STREAM = int(socket.SOCK_STREAM)
+_STREAM: Final = int(socket.SOCK_STREAM)
+_FOUR: Final = int(socket.AF_INET)
+_SIX: Final = int(socket.AF_INET6)
 
 
 def listen(address: str, port: int, backlog: int = BACKLOG) -> Listener:
@@ -129,6 +102,22 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
         connection.setblocking(False)
     elif connection.gettimeout() is not None:
         connection.setblocking(True)
+    if not _INHERITED:
+        tune(connection)
+    return connection, text_of(peer)
+
+
+def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
+    """What `accept` does, for a data connection."""
+    while True:
+        try:
+            descriptor, peer = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as in Listener.accept
+            break
+        except OSError as error:
+            if error.errno not in _ONE_CONNECTION_ONLY:
+                raise
+    connection = Connection(_SIX if len(peer) == 4 else _FOUR, _STREAM, 0, descriptor)
+    connection.setblocking(False)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)

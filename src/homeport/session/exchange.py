@@ -10,8 +10,7 @@ A transfer that has to wait for its client is suspended: then the reply comes la
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+from typing import Final
 
 from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
@@ -35,29 +34,44 @@ from .refusal import Refusal, reply_for
 from .secured import protect
 from .underway import Underway, close
 
-LOWEST_PORT = 1024
+LOWEST_PORT: Final = 1024
 """No data connection to a port below it: they belong to services that a bounce could attack (RFC 2577 §3)."""
 
 
-class Account(NamedTuple):
-    """What the log should know of a transfer."""
+class _Suspended(Underway):
+    """What `exchange` returns in the place of a reply, and all that is needed to make that later."""
 
-    direction: Direction
-    path: str
-    appended: bool = False
+    __slots__ = ("_appended", "_context", "_done", "_passive", "_path")
+
+    def __init__(
+        self, transfer: Transfer, context: Context, plan: Plan, path: str, done: str, *, passive: bool, appended: bool
+    ) -> None:
+        super().__init__(transfer, plan)
+        self._context: Final = context
+        self._path: Final = path
+        self._done: Final = done
+        self._passive: Final = passive
+        self._appended: Final = appended
+
+    def settle(self, result: Result) -> Reply:
+        return _settle(
+            self._context, self.plan, self._path, self._done, result, passive=self._passive, appended=self._appended
+        )
 
 
-def exchange(context: Context, plan: Plan, account: Account, opening: str, done: str) -> Reply | Underway:
+def exchange(
+    context: Context, plan: Plan, path: str, opening: str, done: str, *, appended: bool = False
+) -> Reply | Underway:
     """Carry out *plan* over a new data connection; *opening* is the text of 150, *done* begins that of 226.
 
     An upload is published here, before it counts as complete. Raises Refusal with 425, 426 or 451 for everything that
     is not. The data connection is closed in any case, and so is the reader or writer of *plan*: if what is returned is
-    no reply, when that has come to its end.
+    no reply, when that has come to its end. *path* and *appended* are for the log.
     """
     session = context.session
     passive = isinstance(session.data, Offer)
     try:
-        transfer = _begin(context, plan, account, opening, passive=passive)
+        transfer = _begin(context, plan, path, opening, passive=passive)
         result = transfer.advance()
     except BaseException:
         session.activity = None
@@ -65,11 +79,11 @@ def exchange(context: Context, plan: Plan, account: Account, opening: str, done:
         close(plan)
         raise
     if result is None:
-        return Underway(transfer, plan, partial(_settle, context, plan, account, done, passive))
-    return _settle(context, plan, account, done, passive, result)
+        return _Suspended(transfer, context, plan, path, done, passive=passive, appended=appended)
+    return _settle(context, plan, path, done, result, passive=passive, appended=appended)
 
 
-def _begin(context: Context, plan: Plan, account: Account, opening: str, *, passive: bool) -> Transfer:
+def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bool) -> Transfer:
     """Say 150 and have the data connection; nothing is moved yet."""
     session, services = context.session, context.services
     going_on = context.announce(Reply(Code.DATA_OPENING, opening))
@@ -79,24 +93,30 @@ def _begin(context: Context, plan: Plan, account: Account, opening: str, *, pass
             session.excuse_data()
             session.release_data()
         raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
-    session.activity = f"{account.direction.value} of {account.path}"
+    if plan.reader is not None:
+        session.activity = f"download of {path}"
+    else:
+        session.activity = f"listing of {path}" if plan.writer is None else f"upload of {path}"
     mode = "" if session.data is None else session.data_verb
+    clock = services.clock.monotonic
     connection = _connect(context)
-    link = session.link = Link(connection, mode, services.clock.monotonic())
+    link = session.link = Link(connection, mode, clock())
     if data_protected(session):
         stream: Stream = protect(context, plan, connection)
     else:
         stream = PlainStream(connection)
     throttles = session.throttles
-    throttle = throttles.upload if account.direction is Direction.UPLOAD else throttles.download
+    throttle = throttles.download if plan.writer is None else throttles.upload
     if throttle is not None:
         stream = ThrottledStream(stream, throttle)
-    transfer = Transfer(plan, stream, context.watch, services.clock.monotonic, services.buffers)
+    transfer = Transfer(plan, stream, context.watch, clock, services.buffers)
     link.follow(transfer)
     return transfer
 
 
-def _settle(context: Context, plan: Plan, account: Account, done: str, passive: bool, result: Result) -> Reply:
+def _settle(
+    context: Context, plan: Plan, path: str, done: str, result: Result, *, passive: bool, appended: bool
+) -> Reply:
     """The transfer is over: publish or give up what it brought, tell the log, and make the reply or the refusal."""
     session = context.session
     session.activity = None
@@ -106,9 +126,15 @@ def _settle(context: Context, plan: Plan, account: Account, done: str, passive: 
             result = _end_upload(context, plan.writer, result)
     elif plan.reader is not None:
         plan.reader.close()
-    _count(context, plan, account, result, passive=passive)
+    session.transfers += 1
+    if plan.writer is None:
+        session.octets_out += result.octets
+    else:
+        session.octets_in += result.octets
+    if not context.services.events.silent:
+        _tell(context, plan, path, result, passive=passive, appended=appended)
     if result.outcome is Outcome.COMPLETE:
-        return _completed(result, done)
+        return Reply(Code.DATA_CLOSING, f"{done}: {result.octets} bytes in {_text(result.seconds)} seconds")
     raise _refusal(context, result)
 
 
@@ -121,14 +147,14 @@ def _end_upload(context: Context, writer: Writer, result: Result) -> Result:
         writer.commit()
     except StorageError as error:
         writer.abort(keep=context.services.policy.keep_partial)
-        return result._replace(outcome=Outcome.STORAGE_FAILED, error=error)
+        return Result(Outcome.STORAGE_FAILED, result.octets, result.seconds, error)
     return result
 
 
-def _completed(result: Result, done: str) -> Reply:
-    """226 with what was moved: octets on the data connection and seconds."""
-    seconds = format(result.seconds, ".3f")  # within the f-string mypyc would make a template of it
-    return Reply(Code.DATA_CLOSING, f"{done}: {result.octets} bytes in {seconds} seconds")
+def _text(seconds: float) -> str:
+    """With three digits behind the point. The standard library's way takes longer than all else of a reply."""
+    thousandths = int(seconds * 1000 + 0.5)
+    return f"{thousandths // 1000}.{str(1000 + thousandths % 1000)[1:]}"
 
 
 def _connect(context: Context) -> Connection:
@@ -161,31 +187,27 @@ def _connect(context: Context) -> Connection:
         raise no_connection(context, target, error, other_port[0] if other_port else None) from None
 
 
-def _count(context: Context, plan: Plan, account: Account, result: Result, *, passive: bool) -> None:
-    session = context.session
-    session.transfers += 1
-    if account.direction is Direction.UPLOAD:
-        session.octets_in += result.octets
+def _tell(context: Context, plan: Plan, path: str, result: Result, *, passive: bool, appended: bool) -> None:
+    """Tell the log."""
+    session, services, user = context.session, context.services, context.user
+    if plan.reader is not None:
+        direction = Direction.DOWNLOAD
     else:
-        session.octets_out += result.octets
-    events = context.services.events
-    if events.silent:
-        return
-    user = context.user
-    events.publish(
+        direction = Direction.LISTING if plan.writer is None else Direction.UPLOAD
+    services.events.publish(
         TransferEnded(
-            at=context.services.clock.time(),
+            at=services.clock.time(),
             session=session.number,
             peer=session.peer,
             user=user.name,
             anonymous=user.anonymous,
-            direction=account.direction,
-            path=account.path,
+            direction=direction,
+            path=path,
             octets=result.octets,
             seconds=result.seconds,
             binary=plan.codec is None,
             passive=passive,
-            appended=account.appended,
+            appended=appended,
             error=None if result.outcome is Outcome.COMPLETE else _why(context, result),
         )
     )

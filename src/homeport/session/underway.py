@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import abc
 from enum import Enum
+from typing import Final
 
 from homeport.data.plan import Plan, Result
 from homeport.data.transfer import Transfer
@@ -21,16 +22,18 @@ class Wake(Enum):
     """Nothing came for too long."""
 
 
-class Underway:
+class Underway(abc.ABC):
     """What a verb returns instead of its reply."""
 
-    __slots__ = ("_plan", "_settle", "transfer")
+    __slots__ = ("plan", "transfer")
 
-    def __init__(self, transfer: Transfer, plan: Plan, settle: Callable[[Result], Reply]) -> None:
-        """*settle* makes the final reply of what has come to its end; it raises what the verb might have raised."""
-        self.transfer = transfer
-        self._plan = plan
-        self._settle = settle
+    def __init__(self, transfer: Transfer, plan: Plan) -> None:
+        self.transfer: Final = transfer
+        self.plan: Final = plan
+
+    @abc.abstractmethod
+    def settle(self, result: Result) -> Reply:
+        """The final reply of what has come to its end; raises what the verb might have raised."""
 
     def go_on(self, wake: Wake) -> Reply | None:
         """The final reply, or None if it still waits. Raises what the verb might have raised."""
@@ -45,12 +48,12 @@ class Underway:
         except BaseException:
             self.give_up()
             raise
-        return None if result is None else self._settle(result)
+        return None if result is None else self.settle(result)
 
     def give_up(self) -> None:
         """It will never go on. What was opened for it is closed, and nothing of it is kept."""
         self.transfer.abort()
-        close(self._plan)
+        close(self.plan)
 
 
 def close(plan: Plan) -> None:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from homeport.accounts.model import Permission
 from homeport.data.plan import Plan
-from homeport.events.types import Direction
 from homeport.protocol.argument import ListingRequest
 from homeport.protocol.listing import list_line, list_template, list_text, name_line, name_template, recent
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.template import Template
 from homeport.session.commands import Context, Verb
-from homeport.session.exchange import Account, exchange
+from homeport.session.exchange import exchange
 from homeport.session.facts import Describer
 from homeport.session.refusal import Refusal
 from homeport.session.selection import Item, Selection, select
@@ -80,7 +79,7 @@ def mlsd(context: Context, path: VirtualPath | None) -> Reply | Underway:
 
 def _send(context: Context, lines: Iterator[bytes], path: VirtualPath, opening: str) -> Reply | Underway:
     plan = Plan(chunks=_chunks(lines), stall=context.services.policy.data_seconds)
-    return exchange(context, plan, Account(Direction.LISTING, path.text), opening, "Sent")
+    return exchange(context, plan, path.text, opening, "Sent")
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:

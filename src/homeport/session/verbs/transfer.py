@@ -11,13 +11,12 @@ from collections.abc import Iterator
 
 from homeport.accounts.model import Permission
 from homeport.data.plan import Plan
-from homeport.events.types import Direction
 from homeport.protocol.argument import Representation
 from homeport.protocol.codec import AsciiDecoder, AsciiEncoder, locate
 from homeport.protocol.path import VirtualPath
 from homeport.protocol.reply import Code, Reply
 from homeport.session.commands import Context, Verb
-from homeport.session.exchange import Account, exchange
+from homeport.session.exchange import exchange
 from homeport.session.refusal import PERMISSION_DENIED, Refusal
 from homeport.session.underway import Underway
 from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Reader, Writer
@@ -40,7 +39,7 @@ def retr(context: Context, path: VirtualPath) -> Reply | Underway:
         stall=context.services.policy.data_seconds,
     )
     opening = f"Sending {path.name} in {f'BINARY ({reader.size - offset} bytes)' if binary else 'ASCII'} mode"
-    return exchange(context, plan, Account(Direction.DOWNLOAD, path.text), opening, "Sent")
+    return exchange(context, plan, path.text, opening, "Sent")
 
 
 def _check_restart(context: Context, path: VirtualPath, reader: Reader, offset: int) -> None:
@@ -163,7 +162,7 @@ def _receive(
         codec=None if context.session.binary else AsciiDecoder(after_cr=after_cr),
         stall=context.services.policy.data_seconds,
     )
-    return exchange(context, plan, Account(Direction.UPLOAD, path.text, appended), opening, f"{path.name} stored")
+    return exchange(context, plan, path.text, opening, f"{path.name} stored", appended=appended)
 
 
 def rest(context: Context, offset: int) -> Reply:
