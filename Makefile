@@ -34,7 +34,7 @@ wheel: build/wheel.stamp
 
 # The compiled modules through the same tests, as far as they meet them.
 compiled: build/wheel.stamp
-	PYTHONPATH=build/compiled $(BIN)/python -m pytest $(addprefix tests/,protocol storage data session server) $(PYTEST_ARGS)
+	PYTHONPATH=build/compiled $(BIN)/python -m pytest $(addprefix tests/,protocol storage net data session server tls) $(PYTEST_ARGS)
 
 # Every row of the catalogue, and the test that proves it: docs/conformance.md.
 conformance: tests

@@ -16,9 +16,11 @@ from setuptools import Extension, setup
 
 HOT = {
     "accounts": ("limits", "model"),
-    "data": ("connection", "offer", "plan", "ports", "portrange", "stream", "tlsstream", "transfer", "waker"),
+    "data": (
+        "connection", "offer", "plan", "ports", "portrange", "readiness", "stream", "tlsstream", "transfer", "waker",
+    ),
     "events": ("bus",),
-    "net": ("listener",),
+    "net": ("layer", "listener", "tls"),
     "protocol": ("argument", "command", "grammar", "path", "reply", "telnet"),
     "server": (
         "admission", "deadlines", "deputy", "door", "epoll", "guest", "homes", "lobby", "post", "sessions", "threads",

@@ -101,6 +101,7 @@ DANGERS: dict[str, set[str]] = {
         "net.certificates",
         "net.kernel",
         "net.layer",
+        "net.negotiation",
         "net.responder",
         "net.tls",
         "session.secured",

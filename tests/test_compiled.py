@@ -57,6 +57,22 @@ def test_an_exception_has_a_name_of_its_own(path: Path) -> None:
     assert faults == []
 
 
+@pytest.mark.parametrize("path", HOT, ids=lambda path: path.stem)
+def test_a_constant_is_no_number_or_something_else(path: Path) -> None:
+    """mypyc takes a Final[int | None] for a plain int where it is narrowed, and computes with its address."""
+    unions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Final"
+        and isinstance(node.slice, ast.BinOp)
+        and {"int", "float", "bool"} & {part.id for part in ast.walk(node.slice) if isinstance(part, ast.Name)}
+        and not any(isinstance(part, ast.Subscript) for part in ast.walk(node.slice))
+    ]
+    assert [f"line {node.lineno}: {ast.unparse(node)}" for node in unions] == []
+
+
 def test_what_is_compiled_is_there() -> None:
     assert len(HOT) > 20
     assert [path.name for path in HOT if not path.is_file()] == []

@@ -422,5 +422,5 @@ def test_records_and_their_boundaries(step: int) -> None:
     boundaries = {0, 9, 16, 21}
     boundary = Boundary()
     for at in range(0, len(records), step):
-        boundary.pass_over(memoryview(records)[at : at + step])
+        boundary.pass_over(records[at : at + step])
         assert boundary.inside is (min(at + step, len(records)) not in boundaries)

@@ -16,17 +16,15 @@ from __future__ import annotations
 
 import abc
 import os
-import select
 import socket
 import struct
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from homeport.compiled import mypyc_attr
 from homeport.net.listener import Connection
 
-from .readiness import ready
+from .readiness import ready, stirs
 
 _RESET_ON_CLOSE = struct.pack("@HH" if sys.platform == "win32" else "@ii", 1, 0)
 """struct linger: on, 0 seconds."""
@@ -40,8 +38,6 @@ _DROP_OCTETS: Final = 65536
 _DROP_ROUNDS: Final = 16
 
 _SENDS_FILES: Final = hasattr(os, "sendfile")
-_POLL: Final[Callable[[], Any] | None] = getattr(select, "poll", None)
-_INPUT: Final[int] = getattr(select, "POLLIN", 0)
 
 
 class WouldBlock(Exception):
@@ -161,7 +157,7 @@ class PlainStream(Stream):
             raise WantWrite from None
 
     def finish(self) -> None:
-        if not self._at_end and (self._dropping or _stirs(self._connection.fileno())):
+        if not self._at_end and (self._dropping or stirs(self._connection.fileno())):
             self._drop_input()
         self._connection.close()
 
@@ -184,18 +180,6 @@ class PlainStream(Stream):
 
     def abort(self) -> None:
         reset(self._connection)
-
-
-def _stirs(descriptor: int) -> bool:
-    """Whether there is anything to be read: octets, an end, or a fault. True, too, where one can but try.
-
-    To ask costs a fourth of an attempt that fails, which becomes an exception.
-    """
-    if _POLL is None:
-        return True
-    poll = _POLL()
-    poll.register(descriptor, _INPUT)
-    return bool(poll.poll(0))
 
 
 def reset(connection: Connection) -> None:

@@ -22,27 +22,28 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Callable
+from time import monotonic
+from typing import Final
 
 from homeport.net.layer import HandshakeError, Layer, NotTls
 from homeport.net.listener import Connection
 
 from .connection import Cause, DataConnectionError, attend
-from .readiness import ready
+from .readiness import ready, stirs
 from .stream import PlainStream, Stream, WantRead, WantWrite, room
 from .truncated import Truncated
 from .watch import Watch
 
-_HANDSHAKE_OCTETS = 16 * 1024
-_RECORD_OCTETS = 16 * 1024
+_HANDSHAKE_OCTETS: Final = 16 * 1024
+_RECORD_OCTETS: Final = 16 * 1024
 """Most that one record protects."""
-_GATHERED_OCTETS = 64 * 1024
+_GATHERED_OCTETS: Final = 64 * 1024
 """Up to this, what is written is encrypted record by record. All at once is a tenth cheaper, and worth the memory only
 where much is written."""
-_HEADER_OCTETS = 5
-_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-_QUICK_WAITS = 8
+_HEADER_OCTETS: Final = 5
+_QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", -1)
+_QUICK_WAITS: Final = 8
 """So many waits for input begin with an acknowledgement; a transfer that has more is not a small one."""
 
 
@@ -59,12 +60,21 @@ class Boundary:
     def inside(self) -> bool:
         return bool(self._header) or self._left > 0
 
-    def pass_over(self, octets: bytes | memoryview) -> None:
+    def pass_over(self, octets: bytes) -> None:
         """Take *octets* as they come from the connection, from its very first on."""
-        rest = memoryview(octets)
-        while rest:
-            step = self.cut(rest)
-            rest = rest[step:]
+        at, size = 0, len(octets)
+        if not self._header and not self._left:
+            # Whole records, as a rule: this is the handshake.
+            while size - at >= _HEADER_OCTETS:
+                whole = _HEADER_OCTETS + (octets[at + 3] << 8 | octets[at + 4])
+                if whole > size - at:
+                    break
+                at += whole
+        if at < size:
+            rest = memoryview(octets)[at:]
+            while rest:
+                step = self.cut(rest)
+                rest = rest[step:]
 
     def cut(self, octets: memoryview) -> int:
         """How many of *octets* come before the next end of a record, if it is among them; those are taken."""
@@ -93,12 +103,18 @@ def secure(connection: Connection, layer: Layer, watch: Watch, seconds: float, b
     Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. *boundary* sees what comes.
     Raises DataConnectionError: PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
     """
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
+    # Looked at before it is waited for, which is when a 150 that was held back goes out. Node's clients say hello right
+    # after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
+    come = True
     try:
-        while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary)):
-            if layer.outgoing.pending:
-                _send_all(connection, layer.outgoing.read(), deadline)
-            elif _QUICK_ACK is not None:
+        come = stirs(connection.fileno())
+        while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary, come)):
+            flight = layer.outgoing.read()
+            come = not flight
+            if flight:
+                _send_all(connection, flight, deadline)
+            elif _QUICK_ACK >= 0:
                 # A part of a flight, as GnuTLS sends it: the rest may wait for our acknowledgement.
                 connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         if layer.tls.version() != "TLSv1.3":
@@ -113,14 +129,17 @@ def secure(connection: Connection, layer: Layer, watch: Watch, seconds: float, b
         raise DataConnectionError(cause, f"The TLS handshake on the data connection failed: {error}.") from None
 
 
-def _receive(connection: Connection, watch: Watch, deadline: float, seconds: float, boundary: Boundary) -> bytes:
+def _receive(
+    connection: Connection, watch: Watch, deadline: float, seconds: float, boundary: Boundary, come: bool
+) -> bytes:
+    """What the client sends. *come*: it may be here; otherwise it is waited for first."""
     while True:
-        # Tried before it is waited for, which is when a 150 that was held back goes out. Node's clients say hello right
-        # after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
+        if not come:
+            _await(connection, watch, deadline, seconds)
         try:
             octets = connection.recv(_HANDSHAKE_OCTETS)
         except BlockingIOError:
-            _await(connection, watch, deadline, seconds)
+            come = False
             continue
         if not octets:
             raise HandshakeError("the client closed the connection")
@@ -129,7 +148,7 @@ def _receive(connection: Connection, watch: Watch, deadline: float, seconds: flo
 
 
 def _await(connection: Connection, watch: Watch, deadline: float, seconds: float) -> None:
-    left = deadline - time.monotonic()
+    left = deadline - monotonic()
     descriptor = connection.fileno()
     if left > 0:
         control = watch.fileno()
@@ -145,13 +164,13 @@ def _await(connection: Connection, watch: Watch, deadline: float, seconds: float
 
 def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
     """A flight of the handshake: some kilobytes, for which a new connection has room."""
-    rest = memoryview(octets)
+    rest: bytes | memoryview = octets
     while rest:
         try:
             sent = connection.send(rest)
-            rest = rest[sent:]
+            rest = memoryview(rest)[sent:] if sent < len(rest) else b""
         except BlockingIOError:
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if left <= 0 or not ready((), (connection.fileno(),), left):
                 raise HandshakeError("the client takes nothing") from None
 
@@ -215,7 +234,7 @@ class TlsStream(Stream):
         try:
             octets = self._connection.recv_into(raw)
         except BlockingIOError:
-            if self._quick and _QUICK_ACK is not None:
+            if self._quick and _QUICK_ACK >= 0:
                 self._quick -= 1
                 self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
             raise WantRead from None
@@ -265,11 +284,12 @@ class TlsStream(Stream):
         if self._unsent and not self._send():
             raise WantWrite
         tls, outgoing = self._layer.tls, self._layer.outgoing
-        octets = tls.write(data if len(data) > _GATHERED_OCTETS else data[:_RECORD_OCTETS])
+        size = len(data)
+        octets = tls.write(data if size <= _RECORD_OCTETS or size > _GATHERED_OCTETS else data[:_RECORD_OCTETS])
         unsent = outgoing.read()
-        if octets < len(data):
+        if octets < size:
             records = [unsent]
-            while octets < len(data):
+            while octets < size:
                 octets += tls.write(data[octets : octets + _RECORD_OCTETS])
                 records.append(outgoing.read())
             unsent = b"".join(records)
@@ -300,10 +320,10 @@ class TlsStream(Stream):
 
     def finish(self) -> None:
         proven = self._layer.ended
-        # The second time it does nothing: a close_notify is sent once.
-        self._layer.forgo()
-        if self._layer.outgoing.pending:
-            self._unsent = b"".join((self._unsent, self._layer.outgoing.read()))
+        # The second time there is none: a close_notify is sent once.
+        end = self._layer.close_notify()
+        if end:
+            self._unsent = b"".join((self._unsent, end)) if self._unsent else end
         try:
             sent = not self._unsent or self._send()
         except OSError:

@@ -11,11 +11,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-_RECORD_OCTETS = 16384
-_HANDSHAKE = 0x16
-_CONTENT_TYPES = range(0x14, 0x18)
+from .negotiation import Identity, Negotiation, NoCertificate
+
+__all__ = ["ClientCertificate", "HandshakeError", "Layer", "NoCertificate", "NotTls", "Parting", "reason"]
+
+_RECORD_OCTETS: Final = 16384
+_HANDSHAKE: Final = 0x16
+_CONTENT_TYPES: Final = range(0x14, 0x18)
 """The first octet of a record (RFC 8446 §5.1). None of them begins a command."""
 
 
@@ -27,10 +31,6 @@ class NotTls(HandshakeError):
     """What came is no ClientHello at all."""
 
 
-class NoCertificate(Exception):
-    """There is no certificate that could be used (RFC 2228 §3: 431)."""
-
-
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
     """A certificate that a client has proven to own, and that the configured authority vouches for."""
@@ -40,38 +40,20 @@ class ClientCertificate:
     """Common name and alternative names, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One set of certificates, ready to be shown."""
-
-    control: ssl.SSLContext
-    data: ssl.SSLContext
-
-
-class Negotiation(ssl.SSLObject):
-    """The connection as OpenSSL has it, with what the callback for the server's name needs and finds."""
-
-    choose: Callable[[str | None], Identity]
-    data: bool
-    identity: Identity | None
-    server_name: str | None
-
-
-class NegotiationSocket(ssl.SSLSocket):
-    """The same for a connection that OpenSSL has the socket of."""
-
-    choose: Callable[[str | None], Identity]
-    data: bool
-    identity: Identity | None
-    server_name: str | None
-
-
 class Layer:
     """One TLS connection, the server's end: octets of the socket go in and come out here. For one thread at a time."""
 
     __slots__ = ("_began", "_context", "ended", "incoming", "outgoing", "tls")
 
-    def __init__(self, context: ssl.SSLContext, choose: Callable[[str | None], Identity], *, data: bool) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        choose: Callable[[str | None], Identity] | None,
+        identity: Identity | None = None,
+        *,
+        data: bool,
+    ) -> None:
+        """*choose* gives the identity for the name that the client gives; without one *identity* is shown."""
         self._context = context  # whoever holds the layer keeps its tickets good
         self._began = False
         self.ended = False
@@ -81,8 +63,8 @@ class Layer:
         tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         if not isinstance(tls, Negotiation):
             raise TypeError("the context is not one of net.tls")
-        tls.choose, tls.data, tls.identity, tls.server_name = choose, data, None, None
-        self.tls = tls
+        tls.choose, tls.identity, tls.data, tls.server_name = choose, identity, data, None
+        self.tls: Negotiation = tls
 
     # -- the handshake ---------------------------------------------------------------------------------
 
@@ -97,12 +79,9 @@ class Layer:
                 raise NotTls("what came is not TLS")
         self.incoming.write(octets)
         try:
-            self.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
+            return self.tls.proceed()
         except ssl.SSLError as error:
             raise HandshakeError(reason(error)) from None
-        return True
 
     @property
     def resumed(self) -> bool:
@@ -135,23 +114,23 @@ class Layer:
 
         `outgoing` may hold something afterwards that is to be sent (RFC 8446 §4.6.3: an answer to a key update).
         """
-        incoming, tls = self.incoming, self.tls
+        incoming = self.incoming
         incoming.write(octets)
-        parts = []
+        said = b""
         try:
             while True:
-                part = tls.read(_RECORD_OCTETS)
+                part = self.tls.read(_RECORD_OCTETS)
                 if not part:
                     self.ended = True
                     break
-                parts.append(part)
-                if not incoming.pending and not tls.pending():
-                    break
+                said = said + part if said else part
+                if not incoming.pending:
+                    break  # no more than one record is taken out at a time, and that was read whole
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
             self.ended = True  # the same end, told in this way once ours has been sent
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return said
 
     def encrypt(self, octets: bytes) -> bytes:
         """What is to be sent for *octets*, behind whatever had to be sent before."""
@@ -170,10 +149,7 @@ class Layer:
         OpenSSL forgets the session of a connection that is dropped without close_notify, and a client whose upload
         broke off would be locked out where resumption is required.
         """
-        try:
-            self.tls.unwrap()
-        except OSError:
-            pass  # the peer's close_notify is not there, or the handshake was never finished: ours is in `outgoing`
+        self.tls.end()
 
 
 class Parting:
@@ -216,8 +192,9 @@ def reason(error: OSError) -> str:
     """What OpenSSL or the system says, in a few words: "unsupported protocol"."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the client's certificate was refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
+    named: str | None = getattr(error, "reason", None)  # which OpenSSL does not always give, whatever the stubs say
+    if named:
+        return named.lower().replace("_", " ")
     return error.strerror or str(error)
 
 

@@ -22,23 +22,23 @@ import ssl
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from . import kernel
-from .layer import HandshakeError, Identity, Layer, Negotiation, NegotiationSocket, NoCertificate, reason
+from .layer import HandshakeError, Layer, reason
+from .negotiation import Identity, Negotiation, NegotiationSocket, NoCertificate, choose
 
 __all__ = ["Certificates", "Chain", "ClientCertificates", "Contexts", "FileCertificates", "NoCertificate"]
 
-TICKET_SECONDS = 7200.0
+TICKET_SECONDS: Final = 7200.0
 """How long a session can be resumed: OpenSSL's own number, which Python cannot change."""
 
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: forward secrecy and AEAD only (RFC 9325 §4.2). Those of TLS 1.3 are all of the kind."""
-_RECENT_ADDRESSES = 256
-_CERTIFICATE_SETS = 64
+_RECENT_ADDRESSES: Final = 256
+_CERTIFICATE_SETS: Final = 64
 
 
 class ClientCertificates(Enum):
@@ -132,10 +132,10 @@ class Contexts:
         """
         identity = self._identity(host)
 
-        def choose(name: str | None) -> Identity:
+        def by_name(name: str | None) -> Identity:
             return identity if name is None else self._identity(name)
 
-        return Layer(self._resumable(address), choose, data=False)
+        return Layer(self._resumable(address), by_name, data=False)
 
     def data(self, control: Layer, address: str, *, resumable: bool = True) -> Layer:
         """The layer of a data connection that belongs to the *control* connection: the same certificate for both.
@@ -146,7 +146,7 @@ class Contexts:
         if not resumable:
             context.options |= ssl.OP_NO_TICKET
             context.num_tickets = 0
-        return Layer(context, _always(control), data=True)
+        return Layer(context, None, _identity_of(control), data=True)
 
     def data_socket(self, control: Layer, address: str, connection: socket.socket) -> ssl.SSLSocket:
         """As `data`, over *connection* itself, which is spent, for the kernel to encrypt (`net.kernel`). OSError if it
@@ -157,17 +157,20 @@ class Contexts:
         )
         if not isinstance(tls, NegotiationSocket):
             raise TypeError("the context is not one of these")
-        tls.choose, tls.data, tls.identity, tls.server_name = _always(control), True, None, None
+        tls.choose, tls.identity, tls.data, tls.server_name = None, _identity_of(control), True, None
         return tls
 
     def _resumable(self, address: str) -> ssl.SSLContext:
         with self._lock:
+            context = self._recent.get(address)
+            if context is not None:
+                self._recent.move_to_end(address)
+                return context
             context = self._tickets.get(address)
             if context is None:
                 # 110 µs under the lock, once for each address: two threads must not make two.
                 context = self._tickets[address] = self._bare()
             self._recent[address] = context
-            self._recent.move_to_end(address)
             if len(self._recent) > _RECENT_ADDRESSES:
                 self._recent.popitem(last=False)
         return context
@@ -212,7 +215,7 @@ class Contexts:
         context.options |= kernel.OP_ENABLE_KTLS
         context.sslobject_class = Negotiation
         context.sslsocket_class = NegotiationSocket
-        context.sni_callback = _choose
+        context.sni_callback = choose
         return context
 
 
@@ -223,22 +226,9 @@ _VERIFY_MODES = {
 }
 
 
-def _always(control: Layer) -> Callable[[str | None], Identity]:
-    """A choice that is made already: the certificate of the control connection."""
+def _identity_of(control: Layer) -> Identity:
+    """What a data connection shows: the certificate of its control connection."""
     identity = control.tls.identity
     if identity is None:
         raise HandshakeError("there was no handshake on the control connection")
-    return lambda _: identity
-
-
-def _choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
-    """Called in every handshake, with or without a name from the client; an alert, or None to go on."""
-    if not isinstance(tls, Negotiation | NegotiationSocket):
-        return int(ssl.AlertDescription.ALERT_DESCRIPTION_INTERNAL_ERROR)
-    tls.server_name = name
-    try:
-        tls.identity = tls.choose(name)
-    except NoCertificate:
-        return int(ssl.AlertDescription.ALERT_DESCRIPTION_INTERNAL_ERROR)
-    tls.context = tls.identity.data if tls.data else tls.identity.control
-    return None
+    return identity

@@ -16,34 +16,29 @@ for a client that reads slowly, is the post's (`data.post`).
 from __future__ import annotations
 
 import socket
-import struct
-import sys
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
+from typing import Final
 
 from homeport.data.post import Post
+from homeport.data.readiness import stirs
 from homeport.net.layer import Layer, Parting
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
 from .lost import ControlLost
 
-if sys.platform != "win32":
-    import fcntl
-    import termios
-
-_NOW = getattr(socket, "MSG_DONTWAIT", 0)
+_NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 """Do not block; where there is no such flag, the socket itself does not."""
-_MORE = getattr(socket, "MSG_MORE", 0)
+_MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 """What is sent waits for what comes behind it: here, the end."""
-_LAST = frozenset({int(Code.GOODBYE), int(Code.SERVICE_CLOSING)})
+_LAST: Final = frozenset({int(Code.GOODBYE), int(Code.SERVICE_CLOSING)})
 """Replies behind which the connection is closed."""
-_RECEIVE_OCTETS = 4096
-_NO_OCTETS = struct.pack("@i", 0)
-_DROPPED_AT_END = 64
+_RECEIVE_OCTETS: Final = 4096
+_DROPPED_AT_END: Final = 64
 """Pieces of unread input that are taken in before a close. Who sends on and on has no more of our time than that."""
-_QUEUE_OCTETS = 64 * 1024
+_QUEUE_OCTETS: Final = 64 * 1024
 """Commands that a client may send ahead while a transfer runs, some thousands; more are an abuse."""
 
 
@@ -120,9 +115,9 @@ class Control:
 
     def _send_rest(self, octets: memoryview) -> None:
         """To a client that is slow to read."""
-        deadline = time.monotonic() + self._send_seconds
+        deadline = monotonic() + self._send_seconds
         while octets:
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if left <= 0 or not self._post.ready((), (self.descriptor,), left):
                 self.lost = True
                 raise ControlLost("the client does not read what it is told")
@@ -293,7 +288,7 @@ class Control:
                 connection.send(self._layer.close_notify(), _NOW | _MORE)
             # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
             # is none, and the close alone is the end.
-            if _unread(connection):
+            if stirs(self.descriptor):
                 connection.shutdown(socket.SHUT_WR)
                 for _ in range(_DROPPED_AT_END):
                     if not connection.recv(_RECEIVE_OCTETS, _NOW):
@@ -302,15 +297,6 @@ class Control:
             pass  # gone, or nothing more to read: both are the end
         self.descriptor = -1
         connection.close()
-
-
-def _unread(connection: socket.socket) -> bool:
-    """Whether octets have come in that nobody has read. Raises OSError."""
-    if sys.platform == "win32":
-        return bool(connection.recv(1, socket.MSG_PEEK))
-    number = bytearray(_NO_OCTETS)  # what can be written to is what `ioctl` tries first
-    fcntl.ioctl(connection.fileno(), termios.FIONREAD, number)
-    return number != _NO_OCTETS
 
 
 def _size(line: bytes | LineTooLong) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from homeport.accounts.model import Encryption, Resumption, User
 from homeport.net.layer import ClientCertificate, Layer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Network = IPv4Network | IPv6Network
 
-_TICKET_MARGIN = 60.0
+_TICKET_MARGIN: Final = 60.0
 """Clocks and round trips: a ticket that is about to run out counts as run out."""
 
 
