@@ -17,6 +17,7 @@ from homeport.data import ports as ports_module
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.portrange import PortRange
 from homeport.data.ports import NoPortFree, Offer, PassivePorts
+from homeport.data.stream import PlainStream, WantRead
 from homeport.net.listener import Listener, listen
 
 from .ends import Control, Meanwhile, is_refused
@@ -85,7 +86,8 @@ def test_the_client_may_come_after_the_wait_has_begun(pool: Pool, control: Contr
     client = connect(offer.port)
     with closing(waiting.result()) as connection:
         assert connection.getpeername() == client.getsockname()
-        assert connection.gettimeout() == 0
+        with pytest.raises(WantRead):
+            PlainStream(connection).read_into(memoryview(bytearray(1)))
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 

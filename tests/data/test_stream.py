@@ -43,15 +43,26 @@ def test_octets_both_ways(pair: Pair) -> None:
     assert read_all(client) == b"world"
 
 
-def test_a_blocking_socket_is_made_non_blocking(pair: Pair) -> None:
-    server, _ = pair
-    server.setblocking(True)
+timeouts = pytest.mark.parametrize("timeout", [None, 0.0, 5.0])
+
+
+@timeouts
+def test_nothing_is_waited_for_whatever_the_socket_would_do(pair: Pair, timeout: float | None) -> None:
+    server, client = pair
+    server.settimeout(timeout)
+    stream = PlainStream(server)
     with pytest.raises(WantRead):
-        PlainStream(server).read_into(memoryview(bytearray(1)))
+        stream.read_into(memoryview(bytearray(1)))
+    client.sendall(b"nobody asked for this")
+    ready((server.fileno(),), (), 5)
+    with pytest.raises(WantRead):
+        stream.finish()
 
 
-def test_a_full_socket_wants_to_write(pair: Pair) -> None:
+@timeouts
+def test_a_full_socket_wants_to_write(pair: Pair, timeout: float | None) -> None:
     server, _ = pair
+    server.settimeout(timeout)
     stream = PlainStream(server)
     chunk = memoryview(bytes(1 << 20))
     with pytest.raises(WantWrite):
@@ -88,12 +99,85 @@ def test_send_file(pair: Pair, tmp_path: object) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")
-def test_send_file_into_a_full_socket(pair: Pair, tmp_path: object) -> None:
+@timeouts
+def test_send_file_into_a_full_socket(pair: Pair, tmp_path: object, timeout: float | None) -> None:
+    pair[0].settimeout(timeout)
     stream = PlainStream(pair[0])
     with open(f"{tmp_path}/file", "w+b") as file:
         file.truncate(64 << 20)
         with pytest.raises(WantWrite):
             repeat(lambda: stream.send_file(file.fileno(), 0, 64 << 20))
+
+
+def received(client: socket.socket) -> bytes:
+    """What has come until now."""
+    client.setblocking(False)
+    try:
+        return client.recv(65536)
+    except BlockingIOError:
+        return b""
+    finally:
+        client.settimeout(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")
+@pytest.mark.skipif(not hasattr(socket, "MSG_MORE"), reason="nothing can be held back")
+def test_the_last_of_a_file_leaves_with_the_end(pair: Pair, tmp_path: object) -> None:
+    server, client = pair
+    stream = PlainStream(server, expected=10)
+    with open(f"{tmp_path}/file", "w+b") as file:
+        file.write(b"0123456789")
+        file.flush()
+        assert stream.send_file(file.fileno(), 0, 4) == 4
+        assert received(client) == b"0123"
+        assert stream.send_file(file.fileno(), 4, 6) == 6
+    assert received(client) == b""
+    stream.finish()
+    assert received(client) == b"456789"
+    assert read_all(client) == b""
+
+
+@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")
+def test_the_last_of_a_file_into_a_full_socket(pair: Pair, tmp_path: object) -> None:
+    stream, chunk = PlainStream(pair[0]), memoryview(bytes(1 << 20))
+    with pytest.raises(WantWrite):
+        repeat(lambda: stream.write(chunk))
+    with open(f"{tmp_path}/file", "w+b") as file:
+        file.write(b"0123456789")
+        file.flush()
+        with pytest.raises(WantWrite):
+            PlainStream(pair[0], expected=10).send_file(file.fileno(), 0, 10)
+
+
+@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")
+@pytest.mark.parametrize("how", ["reset", "half closed", "has sent"])
+def test_the_last_of_a_file_to_one_that_has_gone_or_says_something(pair: Pair, tmp_path: object, how: str) -> None:
+    server, client = pair
+    stream = PlainStream(server, expected=10)
+    if how == "has sent":
+        client.sendall(b"nobody asked for this")
+    elif how == "half closed":
+        client.shutdown(socket.SHUT_WR)
+    else:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+    ready((server.fileno(),), (), 5)
+    with open(f"{tmp_path}/file", "w+b") as file:
+        file.write(b"0123456789")
+        file.flush()
+        if how == "reset":
+            with pytest.raises(ConnectionResetError):
+                stream.send_file(file.fileno(), 0, 10)
+            return
+        assert stream.send_file(file.fileno(), 0, 10) == 10
+    if how == "has sent":
+        with pytest.raises(WantRead):
+            stream.finish()
+        assert read_all(client) == b"0123456789"
+    else:
+        stream.finish()
+        assert read_all(client) == b"0123456789"
+    stream.abort()
 
 
 def test_the_end_of_the_peer_is_told(pair: Pair) -> None:

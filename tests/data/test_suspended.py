@@ -205,6 +205,45 @@ def test_the_control_connection_ends_it(pair: Pair, unwaiting: Unwaiting, said: 
         client.recv(1)
 
 
+class Unread(PlainStream):
+    """Counts how often somebody looks for octets."""
+
+    __slots__ = ("looks",)
+    looks: int
+
+    def read_into(self, buffer: memoryview) -> int:
+        self.looks += 1
+        return super().read_into(buffer)
+
+
+def test_nothing_is_looked_for_that_nobody_was_told_to_send(pair: Pair, unwaiting: Unwaiting) -> None:
+    server, client = pair
+    stream, writer = Unread(server), Collected()
+    stream.looks = 0
+    one = Transfer(Plan(writer=writer, stall=7.0), stream, unwaiting, lambda: 100.0, Buffers())
+    one.untold = True
+    client.sendall(b"12345")
+    client.shutdown(socket.SHUT_WR)
+    assert ready((server.fileno(),), (), 5)
+    assert one.advance() is None
+    assert (stream.looks, one.deadline, one.writing) == (0, 107.0, False)
+    result = one.advance()
+    assert result is not None
+    assert (result.outcome, bytes(writer.data)) == (Outcome.COMPLETE, b"12345")
+
+
+def test_and_who_is_patient_waits_for_it(pair: Pair, control: Control) -> None:
+    server, client = pair
+    one = transfer(Plan(writer=Collected(), stall=5.0), server, control)
+    one.untold = True
+    running = Meanwhile(lambda: one.advance(patient=True))
+    client.sendall(b"12345")
+    client.shutdown(socket.SHUT_WR)
+    result = running.result()
+    assert result is not None
+    assert (result.outcome, result.octets) == (Outcome.COMPLETE, 5)
+
+
 def test_a_deadline_that_passes(pair: Pair, unwaiting: Unwaiting) -> None:
     server, client = pair
     one = transfer(Plan(writer=Collected(), stall=7.0), server, unwaiting, lambda: 100.0)

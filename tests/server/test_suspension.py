@@ -352,6 +352,16 @@ def test_a_burst_behind_a_suspended_upload_has_its_turns(site: Site) -> None:
     assert [client.reply().code for _ in range(101)] == [226] + [257] * 100
 
 
+def test_who_has_sent_all_before_he_asks_is_served_at_once(site: Site) -> None:
+    client = site.client()
+    data = site.undo.enter_context(socket.create_connection(client.passive(), timeout=10))
+    data.sendall(b"content")
+    data.shutdown(socket.SHUT_WR)
+    client.command("STOR new")
+    assert [client.reply().code, client.reply().code] == [150, 226]
+    assert site.storage.content("/new") == b"content"
+
+
 # -- how it ends ------------------------------------------------------------------------------------------------------
 
 

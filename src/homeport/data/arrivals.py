@@ -78,6 +78,7 @@ class Arrivals:
         with self._lock:
             if len(self._waiting) >= _MOST:
                 return False
+            connection.setblocking(False)
             self._waiting.append(_Arrival(connection, peer, time.monotonic() + self._proxies.seconds))
         return True
 

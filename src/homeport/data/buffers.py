@@ -8,13 +8,17 @@ nothing. What comes back is kept for the next, warm in the processor's cache, bu
 from __future__ import annotations
 
 import mmap
+from typing import Final
 
-BUFFER_OCTETS = 2 * 1024 * 1024
+from homeport.compiled import mypyc_attr
+
+BUFFER_OCTETS: Final = 2 * 1024 * 1024
 """Of each. A fast upload fills it at once, and is woken the less often: with an eighth of it a GiB needs a third more
 CPU. Twice as much gains nothing, and on a disk takes it all back."""
-_KEPT = 4
+_KEPT: Final = 4
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Buffers:
     """Buffers that are free. Safe for threads."""
 

@@ -84,7 +84,7 @@ class Offer:
         return self.place.number
 
     def wait(self, watch: Watch, timeout: float) -> Connection:
-        """The client's connection, non-blocking; the caller owns it. The offer is over afterwards, whatever happens.
+        """The client's connection, blocking or not; the caller owns it. The offer is over then, whatever happens.
 
         Waits at most *timeout* seconds, and lets *watch* attend to the control connection meanwhile. Raises
         DataConnectionError.

@@ -57,6 +57,15 @@ class Plan:
         """Seconds without any progress after which the transfer is given up."""
 
 
+def expected(plan: Plan) -> int | None:
+    """How many octets will be sent, where that is certain."""
+    reader = plan.reader
+    if reader is None or plan.codec is not None:
+        return None
+    octets = max(reader.size - plan.offset, 0)
+    return octets if plan.most is None else min(octets, plan.most)
+
+
 class Result:
     """How it went."""
 

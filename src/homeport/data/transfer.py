@@ -77,7 +77,7 @@ class Transfer:
     __slots__ = (
         "_buffers", "_chunks", "_clock", "_data", "_decoder", "_encoder", "_fast_at", "_file", "_left", "_look_at",
         "_look_octets", "_moving_at", "_offset", "_reader", "_room", "_since", "_stall", "_started", "_stream",
-        "_suspended", "_tail", "_watch", "_writer", "deadline", "octets", "writing",
+        "_suspended", "_tail", "_watch", "_writer", "deadline", "octets", "untold", "writing",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, stream: Stream, watch: Watch, clock: Callable[[], float], buffers: Buffers) -> None:
@@ -108,6 +108,10 @@ class Transfer:
         self._moving_at = _NEVER
         self._suspended = False
         self.octets = 0
+        self.untold = False
+        """Whether a client that is to send was not told yet that it may. It is at the first wait (`Watch.fileno`),
+        and before that nothing is looked for.
+        """
         self.writing = False
         """While it is suspended: whether the stream waits to be written, and not to be read."""
         self.deadline = 0.0
@@ -154,6 +158,11 @@ class Transfer:
                 if self._reader is not None:
                     want = self._send_reader(self._reader)
                 elif self._writer is not None:
+                    if self.untold:
+                        self.untold = False
+                        if not self._can_move(patient=patient):
+                            over, self._suspended = False, True
+                            return None
                     want = self._receive(self._writer)
                 else:
                     want = self._send_chunks()
@@ -394,6 +403,10 @@ class Transfer:
             self._rest(want.seconds)
             return True
         self.writing = not isinstance(want, WantRead)
+        return self._can_move(patient=patient)
+
+    def _can_move(self, *, patient: bool) -> bool:
+        """Wait until octets can be read, or be written where `writing`; False if that is not for this thread to do."""
         if not self.writing and self._stream.pending():
             return True
         self._since = now = self._clock()

@@ -15,7 +15,7 @@ import _socket
 import errno
 import socket
 import sys
-from typing import Final
+from typing import Any, Final
 
 from .acceptor import Listener
 
@@ -29,7 +29,7 @@ BACKLOG: Final = 1024
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_PROBES = 60, 15, 5
 """Seconds until the first probe, between two, and how many fail until the connection is given up."""
 
-_INHERITED = sys.platform == "linux"
+_INHERITED: Final = sys.platform == "linux"
 
 _ONE_CONNECTION_ONLY = frozenset(
     getattr(errno, name)
@@ -108,16 +108,16 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
 
 
 def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
-    """What `accept` does, for a data connection."""
+    """What `accept` does, for a data connection: a blocking one, and whoever uses it says each time not to wait."""
     while True:
         try:
-            descriptor, peer = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as in Listener.accept
+            accepted: tuple[int, Any] = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as in Listener.accept
             break
         except OSError as error:
             if error.errno not in _ONE_CONNECTION_ONLY:
                 raise
+    descriptor, peer = accepted
     connection = Connection(_SIX if len(peer) == 4 else _FOUR, _STREAM, 0, descriptor)
-    connection.setblocking(False)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)

@@ -15,7 +15,7 @@ from typing import Final
 from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
-from homeport.data.plan import Outcome, Plan, Result
+from homeport.data.plan import Outcome, Plan, Result, expected
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.throttle import ThrottledStream
 from homeport.data.transfer import Transfer
@@ -102,14 +102,17 @@ def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bo
     connection = _connect(context)
     link = session.link = Link(connection, mode, clock())
     if data_protected(session):
+        connection.setblocking(False)
         stream: Stream = protect(context, plan, connection)
     else:
-        stream = PlainStream(connection)
+        stream = PlainStream(connection, expected(plan))
     throttles = session.throttles
     throttle = throttles.download if plan.writer is None else throttles.upload
     if throttle is not None:
         stream = ThrottledStream(stream, throttle)
     transfer = Transfer(plan, stream, context.watch, clock, services.buffers)
+    # What has come in with a handshake, nothing would tell of.
+    transfer.untold = isinstance(stream, PlainStream)
     link.follow(transfer)
     return transfer
 

@@ -12,7 +12,7 @@ from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.kernelstream import KernelTlsStream, secure_socket, twin_of
-from homeport.data.plan import Plan
+from homeport.data.plan import Plan, expected
 from homeport.data.stream import Stream, reset
 from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.net.listener import plain, text_of
@@ -45,11 +45,11 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
         client = text_of(connection.getpeername()) if not services.events.silent else session.peer
     except OSError:
         client = session.peer  # gone already, as the handshake will find
-    expected = _expected(plan)
+    octets = expected(plan)
     if (
         policy.kernel_octets is not None
-        and expected is not None
-        and expected >= policy.kernel_octets
+        and octets is not None
+        and octets >= policy.kernel_octets
         and resumption is Resumption.PREFER
     ):
         return _by_kernel(context, protection, tls, connection, client)
@@ -67,7 +67,7 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
     except Refusal:
         layer.forgo()
         raise
-    return TlsStream(connection, layer, boundary, tolerant=tolerant, expected=expected)
+    return TlsStream(connection, layer, boundary, tolerant=tolerant, expected=octets)
 
 
 def _by_kernel(
@@ -119,11 +119,3 @@ def _from_peer(context: Context, connection: Connection) -> bool:
         return plain(text_of(connection.getpeername())[0]) == plain(context.session.peer[0])
     except OSError:
         return False  # it has gone
-
-
-def _expected(plan: Plan) -> int | None:
-    """How many octets will be sent, where that is certain."""
-    if plan.reader is None or plan.codec is not None:
-        return None
-    octets = max(plan.reader.size - plan.offset, 0)
-    return octets if plan.most is None else min(octets, plan.most)
