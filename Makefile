@@ -64,7 +64,7 @@ lock:
 clean:
 	rm -rf .venv .tools build dist bench/work .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
-	rm -rf src/homeport.egg-info src/homeport/storage/_lines.*.so
+	rm -rf src/homeport.egg-info src/homeport/storage/_*.so
 
 .venv/run.stamp: requirements.lock $(BUILD)
 	tools/venv.sh requirements.lock

@@ -1,8 +1,8 @@
 """What is compiled (docs/decisions/compiled.md); all else is in pyproject.toml.
 
-The scan of listings is written in C, and optional: where it cannot be built the installation succeeds, and listings are
-made in Python. It is built against the stable ABI of CPython 3.11, so that one wheel serves all later versions;
-interpreters without the lock have none.
+The scan of listings and some system calls are written in C, and optional: where that cannot be built the installation
+succeeds, and it is done in Python. It is built against the stable ABI of CPython 3.11, so that one wheel serves all
+later versions; interpreters without the lock have none.
 
 With HOMEPORT_COMPILE in the environment (`make wheel`) the modules that every small transfer runs through are compiled
 by mypyc as well. Such a wheel is for one version of Python, and a build that fails is an error.
@@ -31,7 +31,7 @@ HOT = {
         "state", "stopping", "underway",
     ),
     "session/verbs": ("connection", "login", "transfer"),
-    "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "upload", "writer"),
+    "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "status", "upload", "writer"),
 }  # fmt: skip
 """What is compiled: what a log in and a small transfer run through, but for what mypyc cannot do (classes made from
 those of the standard library, modules that others extend by subclasses) or gains nothing from."""
@@ -40,17 +40,21 @@ stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
 wanted = bool(os.environ.get("HOMEPORT_COMPILE"))
 extensions = []
 if os.name == "posix" and sys.implementation.name == "cpython":
-    extensions.append(
+    extensions += [
         Extension(
-            "homeport.storage._lines",
-            ["src/homeport/storage/_lines.c"],
-            depends=["src/homeport/storage/_text.h", "src/homeport/storage/_token.h"],
+            f"homeport.storage.{name}",
+            [f"src/homeport/storage/{name}.c"],
+            depends=depends,
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if stable else [],
             extra_compile_args=["-std=c11", "-Wall", "-Wextra"],
             py_limited_api=stable,
             optional=True,
         )
-    )
+        for name, depends in {
+            "_lines": ["src/homeport/storage/_text.h", "src/homeport/storage/_token.h"],
+            "_calls": [],
+        }.items()
+    ]
 one_for_all = bool(extensions) and stable and not wanted
 if wanted and "bdist_wheel" in sys.argv:  # and not when only the metadata are asked for
     from mypyc.build import mypycify

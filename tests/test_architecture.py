@@ -109,7 +109,7 @@ DANGERS: dict[str, set[str]] = {
         "testing.client",
         "testing.protected",
     },
-    "ctypes": {"storage.linux"},
+    "ctypes": {"storage.foreign"},
     "subprocess": {"doctor.machine", "server.crew"},
     "thread": {
         "cli.running",
@@ -306,10 +306,12 @@ def test_adapters_are_imported_by_the_builder_only_and_lazily() -> None:
     assert [(module, one.target) for module, one in all_imports() if unlawful_adapter(one, module)] == []
 
 
-def test_the_compiled_scan_is_loaded_in_one_place_and_when_it_is_asked_for() -> None:
+def test_what_is_written_in_c_is_loaded_in_one_place_and_when_it_is_asked_for() -> None:
     users = {(module, one.lazy) for module, one in all_imports() if one.target.startswith("storage._lines")}
     # What is not lazy stands behind TYPE_CHECKING.
     assert users == {("storage.native", True), ("storage.native", False), ("storage.entries", False)}
+    users = {(module, one.lazy) for module, one in all_imports() if one.target.startswith("storage._calls")}
+    assert users == {("storage.native", True)}
 
 
 @pytest.mark.parametrize("danger", DANGERS)

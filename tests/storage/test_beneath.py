@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
@@ -16,12 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.storage.calls import Failing, instead
 
 from homeport.protocol.path import PathError, VirtualPath
 from homeport.storage import beneath, linux
 from homeport.storage.base import Access, StorageError
 from homeport.storage.beneath import OBJECT, PASS, READ, DescriptorRoot, Root
 from homeport.storage.bypath import PathRoot
+from homeport.storage.foreign import Foreign
 from homeport.storage.linux import How, has_openat2
 from homeport.storage.local import LocalStorage
 
@@ -44,20 +45,24 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture(params=["openat2", "walk"])
-def wall(request: pytest.FixtureRequest, tree: Path) -> Iterator[DescriptorRoot]:
-    root = DescriptorRoot(bytes(tree), kernel=request.param == "openat2")
+@pytest.fixture(params=["openat2", "openat2 by ctypes", "walk"])
+def wall(request: pytest.FixtureRequest, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DescriptorRoot]:
+    if request.param == "openat2 by ctypes":
+        monkeypatch.setattr(linux, "_calls", Foreign())
+    root = DescriptorRoot(bytes(tree), kernel=request.param != "walk")
     yield root
     root.close()
 
 
-@pytest.fixture(params=["openat2", "walk", "by path"])
-def any_wall(request: pytest.FixtureRequest, tree: Path) -> Iterator[Root]:
+@pytest.fixture(params=["openat2", "openat2 by ctypes", "walk", "by path"])
+def any_wall(request: pytest.FixtureRequest, tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Root]:
     root: Root
     if request.param == "by path":
         root = PathRoot(bytes(tree))
     else:
-        root = DescriptorRoot(bytes(tree), kernel=request.param == "openat2")
+        if request.param == "openat2 by ctypes":
+            monkeypatch.setattr(linux, "_calls", Foreign())
+        root = DescriptorRoot(bytes(tree), kernel=request.param != "walk")
     yield root
     root.close()
 
@@ -179,7 +184,7 @@ class TestLinks:
         place = any_wall.locate(path, follow=True)
         place.directory.close()
         assert place.status is not None
-        assert stat.S_ISREG(place.status.st_mode)
+        assert place.status.is_file
 
     @pytest.mark.parametrize("name", sorted(LINKS_OUT))
     def test_out(self, any_wall: Root, tree: Path, name: str) -> None:
@@ -265,31 +270,14 @@ class TestLinks:
         place = wall.locate(b"up", follow=False)
         place.directory.close()
         assert place.status is not None
-        assert stat.S_ISLNK(place.status.st_mode)
-
-
-class Kernel:
-    """What stands in for the system call openat2: it fails *times* times (None: always) with *number*."""
-
-    def __init__(self, number: int, times: int | None = None) -> None:
-        self.asked = 0
-        self._number = number
-        self._times = times
-        self._real: Callable[..., int] = getattr(linux, "_syscall")  # noqa: B009 - no part of its interface
-
-    def __call__(self, *arguments: object) -> int:
-        self.asked += 1
-        if self._times is not None and self.asked > self._times:
-            return self._real(*arguments)
-        ctypes.set_errno(self._number)
-        return -1
+        assert place.status.is_link
 
 
 class TestKernel:
     def test_the_kernel_that_is_not_sure_is_asked_again(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         root = DescriptorRoot(bytes(tree), kernel=True)
-        kernel = Kernel(errno.EAGAIN, 4)
-        monkeypatch.setattr(linux, "_syscall", kernel)
+        kernel = Failing(errno.EAGAIN, 4, linux._calls.openat2)
+        instead(monkeypatch, openat2=kernel)
         assert read(root, b"d/file") == b"inside"
         assert kernel.asked == 5
         root.close()
@@ -298,16 +286,16 @@ class TestKernel:
         self, tree: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         root = DescriptorRoot(bytes(tree), kernel=True)
-        kernel = Kernel(errno.EAGAIN)
-        monkeypatch.setattr(linux, "_syscall", kernel)
+        kernel = Failing(errno.EAGAIN)
+        instead(monkeypatch, openat2=kernel)
         assert read(root, b"d/file") == b"inside"
         assert 1 < kernel.asked < 100
         assert refused(root, b"../outside/file") == errno.EACCES
         root.close()
 
     def test_a_sandbox_without_openat2(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        kernel = Kernel(errno.EPERM)
-        monkeypatch.setattr(linux, "_syscall", kernel)
+        kernel = Failing(errno.EPERM)
+        instead(monkeypatch, openat2=kernel)
         # What an earlier test was told about this kernel must not count here, nor later what is told here.
         has_openat2.cache_clear()
         try:
@@ -322,8 +310,8 @@ class TestKernel:
         (tree / "link").symlink_to("d/file")
         (tree / "out").symlink_to("../outside/file")
         root = DescriptorRoot(bytes(tree), kernel=True)
-        kernel = Kernel(0, 0)
-        monkeypatch.setattr(linux, "_syscall", kernel)
+        kernel = Failing(0, 0, linux._calls.openat2)
+        instead(monkeypatch, openat2=kernel)
         assert read(root, b"file") == b"inside"
         assert root.status(b"file")[0].st_size == 6
         assert kernel.asked == 0

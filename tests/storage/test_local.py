@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.storage.calls import Failing, instead
 
 from homeport.protocol.path import ROOT, VirtualPath
 from homeport.storage import beneath, linux, own, upload
@@ -42,6 +42,7 @@ from homeport.storage.base import (
 from homeport.storage.beneath import DescriptorRoot
 from homeport.storage.bypath import PathRoot
 from homeport.storage.errors import translate
+from homeport.storage.foreign import Foreign
 from homeport.storage.identity import Identity
 from homeport.storage.local import LocalStorage
 from homeport.testing.storage_contract import StorageContract, get, leave, names, path, put
@@ -72,6 +73,17 @@ def storage(root: Path) -> Iterator[LocalStorage]:
 class TestThroughOpenat2(StorageContract):
     @pytest.fixture
     def storage(self, tmp_path: Path) -> Iterator[Storage]:
+        local = LocalStorage(str(in_root(tmp_path)))
+        yield local
+        local.close()
+
+
+class TestThroughCtypes(StorageContract):
+    """As where the calls could not be compiled."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+        monkeypatch.setattr(linux, "_calls", Foreign())
         local = LocalStorage(str(in_root(tmp_path)))
         yield local
         local.close()
@@ -120,7 +132,7 @@ class TestWithNamedUploads(NamedUploads):
     @pytest.fixture
     def storage(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
         monkeypatch.setattr(upload, "_NAMELESS", 0)
-        monkeypatch.setattr(linux, "_renameat2", None)
+        instead(monkeypatch, rename_new=Failing(errno.ENOSYS))
         monkeypatch.delattr(os, "copy_file_range", raising=False)
         local = LocalStorage(str(in_root(tmp_path)), sync=True)
         yield local
@@ -511,19 +523,12 @@ class TestUploads:
         self, root: Path, storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, known: bool
     ) -> None:
         """An ordinary user before Linux 6.10, and one who was root when this was found out."""
-        asked = 0
-
-        def forbidden(*arguments: object) -> int:
-            nonlocal asked
-            asked += 1
-            ctypes.set_errno(errno.ENOENT)
-            return -1
-
+        forbidden = Failing(errno.ENOENT)
         linux.may_link_open.cache_clear()
         try:
             if not known:
                 linux.may_link_open()
-            monkeypatch.setattr(linux, "_linkat", forbidden)
+            instead(monkeypatch, link_open=forbidden)
             for access, name in ((Access.REPLACE, "/file"), (Access.REPLACE, "/file"), (Access.CREATE, "/new")):
                 put(storage, name, b"content", access)
         finally:
@@ -531,7 +536,7 @@ class TestUploads:
         assert {name: (root / name).read_bytes() for name in os.listdir(root)} == dict.fromkeys(
             ["file", "new"], b"content"
         )
-        assert asked == (1 if known else 3)
+        assert forbidden.asked == (1 if known else 3)
 
     def test_to_ask_whether_one_may_link_changes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
@@ -802,16 +807,10 @@ class TestSystem:
         def full(*arguments: object, **names: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        def full_in_c(*arguments: object) -> int:
-            ctypes.set_errno(errno.ENOSPC)
-            return -1
-
         before = sorted(os.listdir(root))
         with monkeypatch.context() as patch:
             patch.setattr(os, call, full)
-            patch.setattr(linux, "_renameat2", full_in_c)
-            if call == "link":
-                patch.setattr(linux, "_linkat", full_in_c)
+            instead(patch, rename_new=full, **({"link_open": full} if call == "link" else {}))
             try:
                 writer.commit()
             except NoSpace:

@@ -24,9 +24,10 @@ import sys
 import threading
 import warnings
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
-from .linux import How, has_openat2, openat2
+from .linux import How, has_openat2, identity_of, openat2, status_at, status_of
+from .status import Status
 
 _PATH = getattr(os, "O_PATH", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -42,6 +43,8 @@ OBJECT = How(_PATH or os.O_RDONLY | _QUIET)
 """Whatever it is, to ask about it, links followed."""
 _OBJECT_OR_LINK = How(_PATH | _NOFOLLOW)
 
+_SLASH: Final = 0x2F
+"""As a number: to look for octets in octets makes a TypeError and drops it."""
 _MOST_LINKS = 40
 """Links in one path, as in the kernel."""
 _MOST_STEPS = 20_000
@@ -134,7 +137,7 @@ class Place:
 
     __slots__ = ("directory", "name", "status")
 
-    def __init__(self, directory: Directory, name: bytes, status: os.stat_result | None) -> None:
+    def __init__(self, directory: Directory, name: bytes, status: Status | None) -> None:
         self.directory = directory
         self.name = name
         self.status = status
@@ -178,16 +181,15 @@ class DescriptorRoot:
         self.descriptor = -1
         self.descriptor = os.open(path, PASS.flags)
         self._lender = Lender(self.descriptor)
-        status = os.fstat(self.descriptor)
-        self._identity = (status.st_dev, status.st_ino)
+        status = status_of(self.descriptor)
+        self._identity = (status.device, status.inode)
         self._kernel = has_openat2() if kernel is None else kernel
 
     def in_place(self) -> bool:
         try:
-            status = os.stat(self._path)
+            return identity_of(self._path) == self._identity
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self._identity
 
     def open(self, path: bytes, how: How) -> int:
         if self._kernel:
@@ -221,16 +223,13 @@ class DescriptorRoot:
         if not _PATH:
             place = self.locate(path, follow=False)
             with place.directory as directory:
-                if place.status is None:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                if not stat.S_ISLNK(place.status.st_mode):
-                    return place.status, None
+                status = os.stat(place.name, dir_fd=directory.descriptor, follow_symlinks=False)
+                if not stat.S_ISLNK(status.st_mode):
+                    return status, None
                 text = os.readlink(place.name, dir_fd=directory.descriptor)
             place = self.locate(path, follow=True)
-            place.directory.close()
-            if place.status is None:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            return place.status, text
+            with place.directory as directory:
+                return os.stat(place.name, dir_fd=directory.descriptor, follow_symlinks=False), text
         if self._kernel and _is_one_name(path):
             status = os.stat(path, dir_fd=self.descriptor, follow_symlinks=False)
             if not stat.S_ISLNK(status.st_mode):
@@ -256,11 +255,9 @@ class DescriptorRoot:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             directory = self.directory(parent or b".")
             try:
-                try:
-                    status = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
-                except FileNotFoundError:
-                    return Place(directory, name, None)
-                if not follow or not stat.S_ISLNK(status.st_mode):
+                held = directory.descriptor
+                status = None if held is None else status_at(held, name)
+                if status is None or not follow or not status.is_link:
                     return Place(directory, name, status)
                 text = os.readlink(name, dir_fd=directory.descriptor)
             except BaseException:
@@ -361,7 +358,7 @@ class DescriptorRoot:
 
 def _is_one_name(path: bytes) -> bool:
     """Whether a path is the name of something in the root, and leads nowhere else by itself."""
-    return b"/" not in path and path not in (b".", b"..")
+    return _SLASH not in path and path not in (b".", b"..")
 
 
 def _link_text(name: bytes, directory: int) -> bytes | None:

@@ -15,6 +15,7 @@ import sys
 
 from .beneath import Directory, Place
 from .linux import How
+from .status import Status, figures
 
 _MISREAD = re.compile(
     rb'[<>:"\\|?*\x00-\x1f]|[. ]$|^(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(?:\.|$)', re.IGNORECASE
@@ -50,7 +51,7 @@ class PathRoot:
     def locate(self, path: bytes, *, follow: bool) -> Place:
         parent, _slash, name = path.rpartition(b"/")
         if path == b".":
-            return Place(Directory(None, self._path), b".", os.stat(self._path))
+            return Place(Directory(None, self._path), b".", Status(*figures(os.stat(self._path))))
         if name in (b"", b".", b".."):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         checked = self._checked(path) if follow else b""
@@ -60,7 +61,7 @@ class PathRoot:
             _check_names(path)
             directory = self.directory(parent or b".")
         try:
-            return Place(directory, name, os.lstat(directory.at(name)))
+            return Place(directory, name, Status(*figures(os.lstat(directory.at(name)))))
         except FileNotFoundError:
             os.stat(directory.at(b"."))  # the parent, however, must be there
             return Place(directory, name, None)

@@ -1,37 +1,31 @@
-"""The Linux system calls that Python has no function for: openat2, renameat2, and linkat of an open file.
+"""System calls that Python has no function for: openat2, renameat2 and linkat of an open file are Linux's. And a status
+of a file at a small part of the price that `os.stat` has, which makes nineteen objects of it.
 
 They raise OSError like the functions of `os`, ENOSYS where the system has none; the calls release the GIL.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import platform
-import struct
-import sys
 from functools import cache
+from typing import Protocol
+
+from .native import calls
+from .status import Figures, Status
 
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
-RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-_AT_EMPTY_PATH = 0x1000
 _PATH = getattr(os, "O_PATH", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-_OPEN_HOW = struct.Struct("=QQQ")
-"""struct open_how: flags, mode, resolve."""
 
 
 class How:
-    """The flags of an open beneath a root, and the kernel's structure for them.
+    """The flags of an open beneath a root."""
 
-    The structure is made once and only ever read, so any number of threads may share it.
-    """
-
-    __slots__ = ("_structure", "alone", "flags", "reference")
+    __slots__ = ("alone", "flags")
 
     def __init__(self, flags: int) -> None:
         self.flags = flags | getattr(os, "O_CLOEXEC", 0)
@@ -41,33 +35,28 @@ class How:
 
         0: there are none, O_PATH would open the link itself.
         """
-        how = _OPEN_HOW.pack(self.flags, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
-        self._structure = ctypes.create_string_buffer(how, len(how))
-        self.reference = ctypes.addressof(self._structure)
 
 
-_OPENAT2 = 547 if platform.machine() == "alpha" else 437
-"""The number of openat2: calls that are younger than 2019 have one number on all machines but Alpha."""
+class Calls(Protocol):
+    """The calls, as `_calls.c` and `foreign.py` have them."""
 
-_library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-_syscall = None
-_renameat2 = None
-_linkat = None
-if _library is not None:
-    # An index makes a function object of our own; an attribute's would be shared with everybody's argtypes.
-    _syscall = _library["syscall"]
-    _syscall.restype = ctypes.c_long
-    _syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
-    _linkat = _library["linkat"]
-    _linkat.restype = ctypes.c_int
-    _linkat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
-    try:
-        _renameat2 = _library["renameat2"]
-    except AttributeError:  # a C library older than glibc 2.28
-        pass
-    else:
-        _renameat2.restype = ctypes.c_int
-        _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    def openat2(self, directory: int, path: bytes, flags: int, resolve: int, /) -> int: ...
+    def link_open(self, descriptor: int, directory: int, new: bytes, /) -> None: ...
+    def rename_new(self, old_directory: int, old: bytes, new_directory: int, new: bytes, /) -> None: ...
+    def status(self, descriptor: int, /) -> Figures: ...
+    def status_at(self, directory: int, name: bytes, follow: bool, /) -> Figures | None: ...
+
+
+def _found() -> Calls:
+    native = calls()
+    if native is not None:
+        return native
+    from .foreign import Foreign
+
+    return Foreign()
+
+
+_calls: Calls = _found()
 
 
 def openat2(directory: int, path: bytes, how: How) -> int:
@@ -76,17 +65,7 @@ def openat2(directory: int, path: bytes, how: How) -> int:
     EINTR is tried again, as in Python's own calls. EAGAIN is the caller's: something was renamed while a ".."
     of a link was followed, and the kernel could not be sure.
     """
-    if _syscall is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if b"\0" in path:  # a C string would end there
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    while True:
-        descriptor: int = _syscall(_OPENAT2, directory, path, how.reference, _OPEN_HOW.size)
-        if descriptor >= 0:
-            return descriptor
-        number = ctypes.get_errno()
-        if number != errno.EINTR:
-            raise OSError(number, os.strerror(number))
+    return _calls.openat2(directory, path, how.flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
 
 
 @cache
@@ -101,20 +80,12 @@ def has_openat2() -> bool:
 
 def rename_new(old_directory: int, old: bytes, new_directory: int, new: bytes) -> None:
     """Rename in one step unless *new* exists (EEXIST). ENOSYS or EINVAL where kernel or file system cannot."""
-    if _renameat2 is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if _renameat2(old_directory, old, new_directory, new, RENAME_NOREPLACE) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _calls.rename_new(old_directory, old, new_directory, new)
 
 
 def link_open(descriptor: int, directory: int, new: bytes) -> None:
     """Give an open file the name *new*, which nobody may have (EEXIST). ENOENT also for whom the kernel forbids it."""
-    if _linkat is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if _linkat(descriptor, b"", directory, new, _AT_EMPTY_PATH) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _calls.link_open(descriptor, directory, new)
 
 
 @cache
@@ -129,3 +100,24 @@ def may_link_open() -> bool:
     except OSError as error:
         return error.errno == errno.EEXIST
     return False
+
+
+def status_of(descriptor: int) -> Status:
+    """What an open file is."""
+    mode, size, owner, group, device, inode = _calls.status(descriptor)
+    return Status(mode, size, owner, group, device, inode)
+
+
+def status_at(directory: int, name: bytes) -> Status | None:
+    """What *name* in an open directory is, links not followed; None if there is no such name."""
+    found = _calls.status_at(directory, name, False)
+    if found is None:
+        return None
+    mode, size, owner, group, device, inode = found
+    return Status(mode, size, owner, group, device, inode)
+
+
+def identity_of(path: bytes) -> tuple[int, int] | None:
+    """Device and inode of what a path of the host leads to; None if that is nothing."""
+    found = _calls.status_at(_AT_FDCWD, path, True)
+    return None if found is None else (found[4], found[5])

@@ -46,9 +46,10 @@ from .closed import open_but_for, real_path, within
 from .entries import KEY_OCTETS, Describer, LocalScan, text
 from .errors import Translating, translate
 from .identity import Identity
-from .linux import rename_new
+from .linux import rename_new, status_of
 from .own import forget_partial, holds_only_ours, is_reserved, partial_name, remove_leftovers
 from .reader import LocalReader
+from .status import Status
 from .upload import Uploads
 
 _PERMISSIONS = 0o777
@@ -148,16 +149,16 @@ class LocalStorage(Storage):
         try:
             descriptor = self._root.open(octets, READ)
             try:
-                status = os.fstat(descriptor)
-                if stat.S_ISREG(status.st_mode):
-                    return LocalReader(path, descriptor, status.st_size)
+                status = status_of(descriptor)
+                if status.is_file:
+                    return LocalReader(path, descriptor, status.size)
             except BaseException:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
         except OSError as error:
             raise translate(error, path) from error
-        raise IsADirectory(path) if stat.S_ISDIR(status.st_mode) else NotAFile(path)
+        raise IsADirectory(path) if status.is_directory else NotAFile(path)
 
     def open_write(self, path: VirtualPath, access: Access, offset: int = 0, mode: int = 0o666) -> Writer:
         octets = _to_be_made(path)
@@ -237,7 +238,7 @@ class LocalStorage(Storage):
             directory, status = place.directory, place.status
             if status is None:
                 os.unlink(directory.at(partial_name(place.name)), dir_fd=directory.descriptor)
-            elif stat.S_ISDIR(status.st_mode):  # asked here: unlink of a directory is EPERM by POSIX, EISDIR on Linux
+            elif status.is_directory:  # asked here: unlink of a directory is EPERM by POSIX, EISDIR on Linux
                 raise IsADirectory(path)
             else:
                 os.unlink(directory.at(place.name), dir_fd=directory.descriptor)
@@ -255,21 +256,22 @@ class LocalStorage(Storage):
             with Translating(target), self._place(new) as goal:
                 there = goal.directory
                 if goal.status is not None:
-                    if os.path.samestat(goal.status, origin.status) and origin.name == goal.name:
+                    if goal.status.is_same(origin.status) and origin.name == goal.name:
                         return  # onto itself
-                    if stat.S_ISDIR(origin.status.st_mode) or self._is_directory(goal.status, new):
+                    if origin.status.is_directory or self._is_directory(goal.status, new):
                         raise AlreadyExists(target)
                 _move(origin, goal)
                 forget_partial(here, origin.name)
                 forget_partial(there, goal.name)
 
-    def _is_directory(self, status: os.stat_result, octets: bytes) -> bool:
-        if stat.S_ISLNK(status.st_mode):
-            try:
-                status, _link = self._root.status(octets)
-            except OSError:
-                return False  # it leads nowhere that a client could have meant
-        return stat.S_ISDIR(status.st_mode)
+    def _is_directory(self, status: Status, octets: bytes) -> bool:
+        if not status.is_link:
+            return status.is_directory
+        try:
+            there, _link = self._root.status(octets)
+        except OSError:
+            return False  # it leads nowhere that a client could have meant
+        return stat.S_ISDIR(there.st_mode)
 
     def set_modified(self, path: VirtualPath, modified_ns: int) -> int:
         octets = _existing(path)
@@ -328,9 +330,8 @@ class LocalStorage(Storage):
         """What `os` functions take for exactly the object at a path, and its status."""
         if os.utime not in os.supports_fd:
             place = self._root.locate(octets, follow=True)
-            if place.status is None:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            yield place.directory.at(place.name), place.status
+            name = place.directory.at(place.name)
+            yield name, os.lstat(name)
             return
         # An O_PATH descriptor needs no right to read, but only /proc lets one change things through it.
         descriptor = self._root.open(octets, OBJECT if self._through_proc else READ)
@@ -377,7 +378,7 @@ def _directory_of(handle: int | bytes, status: os.stat_result) -> int | bytes:
 def _move(origin: Place, goal: Place) -> None:
     """Rename; what is at the goal is no directory, or came there just now."""
     old, new = origin.directory, goal.directory
-    if old.descriptor is not None and new.descriptor is not None and stat.S_ISDIR(_status(origin).st_mode):
+    if old.descriptor is not None and new.descriptor is not None and _status(origin).is_directory:
         # A plain rename would put a directory over an empty one that was made meanwhile.
         try:
             rename_new(old.descriptor, origin.name, new.descriptor, goal.name)
@@ -392,7 +393,7 @@ def _move(origin: Place, goal: Place) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from occupied
 
 
-def _status(place: Place) -> os.stat_result:
+def _status(place: Place) -> Status:
     if place.status is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return place.status

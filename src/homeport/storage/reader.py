@@ -45,6 +45,6 @@ class LocalReader(Reader):
             os.close(descriptor)
 
     def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
+        if self._descriptor >= 0:
             warnings.warn(f"reader of {self._path!r} was never closed", ResourceWarning, stacklevel=1)
             self.close()

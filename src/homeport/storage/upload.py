@@ -17,13 +17,16 @@ import os
 import stat
 import sys
 from contextlib import ExitStack
+from typing import Final
 
 from homeport.protocol.path import VirtualPath
 
 from .base import Access, AccessDenied, AlreadyExists, BadOffset, Busy, IsADirectory, NotAFile, Writer
 from .beneath import Directory, Place, Root
 from .identity import Identity
+from .linux import status_of
 from .own import creation_name, is_named, is_own, lock, partial_name, remove_if_unused, upload_name
+from .status import Status
 from .writer import Beside, InPlace, LocalWriter, give_name
 
 _QUIET = (
@@ -37,6 +40,10 @@ _OLD = os.O_WRONLY | _QUIET
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _QUIET
 _NAMELESS = os.O_WRONLY | os.O_TMPFILE | _QUIET if hasattr(os, "O_TMPFILE") else 0
 _NO_NAMELESS_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+_CREATE: Final = Access.CREATE
+_APPEND: Final = Access.APPEND
+"""Bound here, since a member of an enum is dear to look up."""
+_HAVE_MODES: Final = sys.platform != "win32"
 _CHUNK = 1 << 20
 _ATTEMPTS = 8
 
@@ -56,7 +63,7 @@ class Uploads:
 
     def begin(self, path: VirtualPath, octets: bytes, access: Access, offset: int, mode: int) -> Writer:
         """As `Storage.open_write`; may also raise OSError."""
-        new = access is Access.CREATE
+        new = access is _CREATE
         place = self._root.locate(octets, follow=not new)
         if is_own(place.name):  # only a link can have led here
             place.directory.close()
@@ -92,22 +99,22 @@ class Uploads:
     def _begin(self, path: VirtualPath, place: Place, access: Access, offset: int, mode: int) -> Writer:
         status = place.status
         if status is None:
-            if offset or access is Access.APPEND:
+            if offset or access is _APPEND:
                 writer = self._resume(path, place, offset, mode)
                 if writer is not None:
                     return writer
                 if offset:
                     raise BadOffset(path)
-        elif not stat.S_ISREG(status.st_mode):
-            raise IsADirectory(path) if stat.S_ISDIR(status.st_mode) else NotAFile(path)
-        elif (access is Access.APPEND and not offset) or (offset and offset == status.st_size):
+        elif not status.is_file:
+            raise IsADirectory(path) if status.is_directory else NotAFile(path)
+        elif (access is _APPEND and not offset) or (offset and offset == status.size):
             return self._extend(path, place, offset)
-        elif offset > status.st_size:
+        elif offset > status.size:
             raise BadOffset(path)
         else:
             if self._ask:
                 _check_writable(place)
-            mode = status.st_mode & 0o777
+            mode = status.mode & 0o777
         directory = place.directory
         descriptor, temporary = self._new_file(directory, mode)
         try:
@@ -226,17 +233,17 @@ def _check_writable(place: Place) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _set_mode(descriptor: int, mode: int, old: os.stat_result | None = None) -> None:
+def _set_mode(descriptor: int, mode: int, old: Status | None = None) -> None:
     """The exact mode, where the process's umask has taken bits off, and the owner and group of *old*.
 
     Both are asked for first: mostly they are right, and to change them again is dear, since it has to reach the disk.
     """
-    if sys.platform == "win32":
+    if not _HAVE_MODES:
         return
-    new = os.fstat(descriptor)
-    if old is not None and (new.st_uid != old.st_uid or new.st_gid != old.st_gid):
-        os.fchown(descriptor, old.st_uid, old.st_gid)
-    if new.st_mode & 0o7777 != mode:
+    new = status_of(descriptor)
+    if old is not None and (new.owner != old.owner or new.group != old.group):
+        os.fchown(descriptor, old.owner, old.group)
+    if new.mode & 0o7777 != mode:
         try:
             os.fchmod(descriptor, mode)
         except PermissionError:

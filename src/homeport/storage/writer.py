@@ -15,6 +15,7 @@ import os
 import sys
 import warnings
 from types import TracebackType
+from typing import Final
 
 from homeport.protocol.path import VirtualPath
 
@@ -25,6 +26,8 @@ from .linux import link_open, may_link_open, rename_new
 from .own import forget_partial, partial_name, upload_name
 
 _ATTEMPTS = 8
+_NAMES_ARE_HELD: Final = sys.platform == "win32"
+"""Windows renames and removes no file that is open."""
 
 
 class Ending(abc.ABC):
@@ -141,8 +144,7 @@ class Beside(Ending):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def _close_where_names_are_held(self) -> None:
-        """Windows renames and removes no file that is open."""
-        if sys.platform == "win32":
+        if _NAMES_ARE_HELD:
             self._close_file()
 
     def withdraw(self, *, keep: bool) -> None:
@@ -234,7 +236,7 @@ class LocalWriter(Writer):
         self.abort(keep=False)
 
     def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
+        if self._descriptor >= 0:
             warnings.warn(f"upload of {self._path!r} was neither committed nor aborted", ResourceWarning, stacklevel=1)
             self.abort(keep=False)
 
