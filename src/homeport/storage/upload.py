@@ -46,6 +46,9 @@ _APPEND: Final = Access.APPEND
 _HAVE_MODES: Final = sys.platform != "win32"
 _CHUNK = 1 << 20
 _ATTEMPTS = 8
+_MOST_TURNS = 100
+"""Of several who want one name with no nameless files at hand each may spoil the others' attempts for a while, but the
+last one left has it: nobody gives up before that."""
 
 
 class Uploads:
@@ -152,7 +155,7 @@ class Uploads:
 
     def _reserve(self, directory: Directory, name: bytes, mode: int) -> int:
         """A new file called *name*, locked; EEXIST while another upload holds it. What a crash has left goes."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MOST_TURNS):
             descriptor = self._nameless_file(directory, mode)
             try:
                 if descriptor is None:
