@@ -52,14 +52,14 @@ class Offer:
         "waker",
     )
 
-    def __init__(self, ports: PassivePorts, place: Port, peer: str, local: str) -> None:
+    def __init__(self, ports: PassivePorts, place: Port, peer: str, local: str, now: float) -> None:
         self._ports = ports
         self.place = place
         self.peer = peer
         """The address that may connect, in its plain form."""
         self.local = local
         """This end of the control connection."""
-        self.made = time.monotonic()
+        self.made = now
         self.waited_for = False
         """Whether its session uses it, so that it is not taken back."""
         self.address: str | None = None

@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from homeport.net.listener import Listener, listen, plain
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .offer import Offer
     from .waker import Waker
 
-MOST_PORTS = 256
+MOST_PORTS: Final = 256
 """Of a larger range so many are opened, chosen at random: each costs a descriptor, and more would never be needed."""
 
 _SAME_NUMBER_TRIES = 20
@@ -154,7 +154,8 @@ class Chance:
     def any_of(self, ports: Sequence[Port]) -> Port:
         if not self._numbers:
             self._numbers = list(struct.unpack("256I", os.urandom(1024)))
-        return ports[self._numbers.pop() * len(ports) >> 32]
+        # Thirty bits each, so that the product is a number that needs no memory.
+        return ports[(self._numbers.pop() >> 2) * len(ports) >> 30]
 
 
 Unavailable = list[tuple[int, str]]

@@ -125,8 +125,11 @@ def _settle(
     session.activity = None
     session.link = None
     if plan.writer is not None:
-        with plan.writer:
+        try:
             result = _end_upload(context, plan.writer, result)
+        except BaseException:
+            plan.writer.abort(keep=False)
+            raise
     elif plan.reader is not None:
         plan.reader.close()
     session.transfers += 1
@@ -157,7 +160,13 @@ def _end_upload(context: Context, writer: Writer, result: Result) -> Result:
 def _text(seconds: float) -> str:
     """With three digits behind the point. The standard library's way takes longer than all else of a reply."""
     thousandths = int(seconds * 1000 + 0.5)
+    if thousandths < len(_AT_ONCE):
+        return _AT_ONCE[thousandths]
     return f"{thousandths // 1000}.{str(1000 + thousandths % 1000)[1:]}"
+
+
+_AT_ONCE: Final = tuple(f"0.00{thousandths}" for thousandths in range(10))
+"""Of most transfers."""
 
 
 def _connect(context: Context) -> Connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import Final
 
 from homeport.accounts.model import Permission
 from homeport.data.plan import Plan
@@ -21,8 +22,10 @@ from homeport.session.refusal import PERMISSION_DENIED, Refusal
 from homeport.session.underway import Underway
 from homeport.storage.base import Access, AlreadyExists, BadOffset, Kind, NotFound, Reader, Writer
 
-_EITHER = frozenset({Permission.CREATE, Permission.OVERWRITE})
-_UNIQUE_TRIES = 20
+_EITHER: Final = frozenset({Permission.CREATE, Permission.OVERWRITE})
+_REPLACE: Final = Access.REPLACE
+"""A name in an enum takes Python 3.11 as long as to make a dozen objects."""
+_UNIQUE_TRIES: Final = 20
 
 
 def retr(context: Context, path: VirtualPath) -> Reply | Underway:
@@ -63,7 +66,7 @@ def stor(context: Context, path: VirtualPath) -> Reply | Underway:
     rights = context.rights(path)
     if not offset and rights >= _EITHER:
         # Whether the name is there makes no difference then: one look less at the disk for nearly all uploads.
-        return _upload(context, path, Access.REPLACE, 0, existing=False)
+        return _upload(context, path, _REPLACE, 0, existing=False)
     existing = _existing(context, path, rights & _EITHER)
     context.permit(Permission.OVERWRITE if existing else Permission.CREATE, path)
     # What is new for somebody who may not overwrite must be new at the end of the transfer, too.
