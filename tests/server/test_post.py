@@ -90,6 +90,31 @@ def test_before_long_work_the_post_is_handed_on(house: House, way: str) -> None:
     assert house.resumed.get(timeout=5) is one
 
 
+def test_on_the_way_one_is_told_whether_a_descriptor_can_be_read(house: House) -> None:
+    guest = house.guest()
+    seen: queue.Queue[list[bool]] = queue.Queue()
+
+    def look() -> list[bool]:
+        found = []
+        here, there = socket.socketpair()
+        with here, there:
+            found.append(house.post.make_way(here.fileno()))
+            there.send(b"x")
+            found.append(house.post.make_way(here.fileno()))
+        return [*found, house.post.make_way()]
+
+    def work(guest: Guest) -> None:
+        guest.here.recv(10)
+        seen.put(look())
+        house.lobby.park(guest)
+
+    house.work = work
+    house.lobby.park(guest)
+    guest.there.send(b"a")
+    assert seen.get(timeout=5) == [False, True, False]
+    assert look() == [False, True, False]  # who does not hold the post is told as well
+
+
 def test_the_deputy_relieves_who_is_held_up_by_surprise(house: House) -> None:
     """And when that happens again and again, each piece of work has a thread of its own at once."""
     release = threading.Event()

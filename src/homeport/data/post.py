@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .readiness import ready
+from .readiness import ready, stirs
 
 
 class Post(Protocol):
@@ -19,8 +19,11 @@ class Post(Protocol):
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
         """As `readiness.ready`; the post is handed on as soon as others need the thread."""
 
-    def make_way(self) -> None:
-        """Before some hundred microseconds of work without a wait: hand the post on if others need the thread now."""
+    def make_way(self, descriptor: int = -1) -> bool:
+        """Before some hundred microseconds of work without a wait: hand the post on if others need the thread now.
+
+        Whether *descriptor* can be read, which is asked in the same call of the system.
+        """
 
     def give_way(self) -> None:
         """Before a wait of another kind, or long work: hand the post on."""
@@ -34,8 +37,8 @@ class Unshared:
     def ready(self, reading: tuple[int, ...], writing: tuple[int, ...], seconds: float) -> list[int]:
         return ready(reading, writing, seconds)
 
-    def make_way(self) -> None:
-        """Nobody waits."""
+    def make_way(self, descriptor: int = -1) -> bool:
+        return descriptor >= 0 and stirs(descriptor)
 
     def give_way(self) -> None:
         """Nobody waits."""

@@ -42,6 +42,8 @@ _GATHERED_OCTETS: Final = 64 * 1024
 """Up to this, what is written is encrypted record by record. All at once is a tenth cheaper, and worth the memory only
 where much is written."""
 _HEADER_OCTETS: Final = 5
+_NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
+"""Do not wait; where there is no such flag, the socket itself does not."""
 _QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", -1)
 _QUICK_WAITS: Final = 8
 """So many waits for input begin with an acknowledgement; a transfer that has more is not a small one."""
@@ -97,31 +99,37 @@ class Boundary:
         return step
 
 
-def secure(connection: Connection, layer: Layer, watch: Watch, seconds: float, boundary: Boundary) -> None:
-    """The handshake, on a *connection* that is non-blocking. Where it fails, the alert was sent and it is closed.
+def secure(
+    connection: Connection, layer: Layer, watch: Watch, seconds: float, boundary: Boundary, *, come: bool = True
+) -> None:
+    """The handshake, on a *connection*, blocking or not. Where it fails, the alert was sent and it is closed.
 
     Takes at most *seconds*, and lets *watch* attend to the control connection meanwhile. *boundary* sees what comes.
+    *come*: whether anything may be here already, which is looked at before it is waited for: a 150 that was held back
+    goes out at the first wait, and Node's clients, who say hello right after the connect, read ECONNRESET if they are
+    at work before this end has closed (basic-ftp).
+
     Raises DataConnectionError: PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
     """
     deadline = monotonic() + seconds
-    # Looked at before it is waited for, which is when a 150 that was held back goes out. Node's clients say hello right
-    # after the connect, and read ECONNRESET if they are at work before this end has closed (basic-ftp).
-    come = True
+    if not _NOW:
+        connection.setblocking(False)
     try:
-        come = stirs(connection.fileno())
         while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary, come)):
             flight = layer.outgoing.read()
-            come = not flight
             if flight:
+                come = False
                 _send_all(connection, flight, deadline)
-            elif _QUICK_ACK >= 0:
-                # A part of a flight, as GnuTLS sends it: the rest may wait for our acknowledgement.
+                continue
+            # A part of a flight, as GnuTLS sends it: the rest may wait for our acknowledgement.
+            come = stirs(connection.fileno())
+            if not come and _QUICK_ACK >= 0:
                 connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         if layer.tls.version() != "TLSv1.3":
             _send_all(connection, layer.outgoing.read(), deadline)  # the client waits for our Finished
     except (HandshakeError, OSError) as error:
         try:
-            connection.send(layer.outgoing.read())  # the alert, which says why
+            connection.send(layer.outgoing.read(), _NOW)  # the alert, which says why
         except OSError:
             pass  # nobody is there to be told
         connection.close()
@@ -132,12 +140,12 @@ def secure(connection: Connection, layer: Layer, watch: Watch, seconds: float, b
 def _receive(
     connection: Connection, watch: Watch, deadline: float, seconds: float, boundary: Boundary, come: bool
 ) -> bytes:
-    """What the client sends. *come*: it may be here; otherwise it is waited for first."""
+    """What the client sends. *come*: it may be here; otherwise it is waited for at once."""
     while True:
         if not come:
             _await(connection, watch, deadline, seconds)
         try:
-            octets = connection.recv(_HANDSHAKE_OCTETS)
+            octets = connection.recv(_HANDSHAKE_OCTETS, _NOW)
         except BlockingIOError:
             come = False
             continue
@@ -167,7 +175,7 @@ def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
     rest: bytes | memoryview = octets
     while rest:
         try:
-            sent = connection.send(rest)
+            sent = connection.send(rest, _NOW)
             rest = memoryview(rest)[sent:] if sent < len(rest) else b""
         except BlockingIOError:
             left = deadline - monotonic()
@@ -179,7 +187,7 @@ class TlsStream(Stream):
     """A Stream over *connection*, whose handshake `secure` has done. It owns the connection from now on."""
 
     __slots__ = (
-        "_boundary", "_connection", "_expected", "_layer", "_plain", "_quick", "_tolerant", "_unsent",
+        "_boundary", "_connection", "_expected", "_layer", "_likely", "_plain", "_quick", "_tolerant", "_unsent",
         "_written",
     )  # fmt: skip
 
@@ -204,6 +212,7 @@ class TlsStream(Stream):
         self._written = 0
         self._unsent: bytes | memoryview = b""
         self._quick = _QUICK_WAITS
+        self._likely = False  # whether anything is there to be read
 
     @property
     def zero_copy(self) -> bool:
@@ -231,16 +240,25 @@ class TlsStream(Stream):
 
     def _receive(self, raw: memoryview) -> int:
         """What the socket has. 0 at an end without close_notify, where that may be."""
+        connection = self._connection
+        if not self._likely and not stirs(connection.fileno()):
+            raise self._nothing()
         try:
-            octets = self._connection.recv_into(raw)
+            octets = connection.recv_into(raw, 0, _NOW)
         except BlockingIOError:
-            if self._quick and _QUICK_ACK >= 0:
-                self._quick -= 1
-                self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
-            raise WantRead from None
+            raise self._nothing() from None
+        self._likely = octets >= _RECORD_OCTETS  # who sends so much sends on
         if not octets and (not self._tolerant or self._boundary.inside):
             raise Truncated("the client closed the data connection without a TLS close_notify")
         return octets
+
+    def _nothing(self) -> WantRead:
+        """Nothing is there. What comes may wait for our acknowledgement, and is there when this is asked again."""
+        if self._quick and _QUICK_ACK >= 0:
+            self._quick -= 1
+            self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+        self._likely = True
+        return WantRead()
 
     def _take_in(self, raw: memoryview, buffer: memoryview) -> int:
         """Decrypt *raw* into *buffer*, record by record; how many octets there are."""
@@ -303,11 +321,11 @@ class TlsStream(Stream):
         """Send what is encrypted, as far as the socket takes it; whether it has taken all."""
         unsent = self._unsent
         try:
-            sent = self._connection.send(unsent)
+            sent = self._connection.send(unsent, _NOW)
             if sent < len(unsent):
                 unsent = memoryview(unsent)[sent:]
                 while unsent:
-                    sent = self._connection.send(unsent)
+                    sent = self._connection.send(unsent, _NOW)
                     unsent = unsent[sent:]
         except BlockingIOError:
             self._unsent = unsent

@@ -63,7 +63,9 @@ class Layer:
         tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         if not isinstance(tls, Negotiation):
             raise TypeError("the context is not one of net.tls")
-        tls.choose, tls.identity, tls.data, tls.server_name = choose, identity, data, None
+        tls.identity, tls.data = identity, data
+        if choose is not None:
+            tls.choose = choose
         self.tls: Negotiation = tls
 
     # -- the handshake ---------------------------------------------------------------------------------

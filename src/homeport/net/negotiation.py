@@ -28,11 +28,11 @@ class Identity:
 class Negotiation(ssl.SSLObject):
     """One that works on buffers in memory."""
 
-    choose: Callable[[str | None], Identity] | None
+    choose: Callable[[str | None], Identity] | None = None
     """By the name that the client gives; None: it is chosen."""
     identity: Identity | None
     data: bool
-    server_name: str | None
+    server_name: str | None = None
 
     def proceed(self) -> bool:
         """Go on with the handshake, as far as what has come in reaches; whether it is complete. OSError if it fails."""
@@ -53,10 +53,10 @@ class Negotiation(ssl.SSLObject):
 class NegotiationSocket(ssl.SSLSocket):
     """One that OpenSSL has the socket of."""
 
-    choose: Callable[[str | None], Identity] | None
+    choose: Callable[[str | None], Identity] | None = None
     identity: Identity | None
     data: bool
-    server_name: str | None
+    server_name: str | None = None
 
 
 _KINDS = (Negotiation, NegotiationSocket)

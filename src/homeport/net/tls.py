@@ -157,7 +157,7 @@ class Contexts:
         )
         if not isinstance(tls, NegotiationSocket):
             raise TypeError("the context is not one of these")
-        tls.choose, tls.identity, tls.data, tls.server_name = None, _identity_of(control), True, None
+        tls.identity, tls.data = _identity_of(control), True
         return tls
 
     def _resumable(self, address: str) -> ssl.SSLContext:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from threading import get_ident
 
-from homeport.data.readiness import ready
+from homeport.data.readiness import ready, stirs
 
 from .deputy import Deputy
 
@@ -111,9 +111,15 @@ class SharedPost:
             self.work = 0
         return True
 
-    def make_way(self) -> None:
-        if self.holder == get_ident() and (self.selector < 0 or self._wanted() or ready((self.selector,), (), 0.0)):
+    def make_way(self, descriptor: int = -1) -> bool:
+        if self.holder == get_ident():
+            if self.selector >= 0 and not self._wanted():
+                found = ready((descriptor, self.selector), (), 0.0)
+                if self.selector in found:
+                    self._hand_on()
+                return descriptor in found
             self._hand_on()
+        return descriptor >= 0 and stirs(descriptor)
 
     def give_way(self) -> None:
         if self.holder == get_ident():

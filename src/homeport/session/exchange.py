@@ -102,7 +102,6 @@ def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bo
     connection = _connect(context)
     link = session.link = Link(connection, mode, clock())
     if data_protected(session):
-        connection.setblocking(False)
         stream: Stream = protect(context, plan, connection)
     else:
         stream = PlainStream(connection, expected(plan))

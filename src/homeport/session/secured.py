@@ -53,13 +53,13 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
         and resumption is Resumption.PREFER
     ):
         return _by_kernel(context, protection, tls, connection, client)
-    services.post.make_way()  # some hundred microseconds
+    come = services.post.make_way(connection.fileno())  # a handshake takes some hundred microseconds
     layer = tls.data(protection.layer, session.peer[0], resumable=resumption is not Resumption.OFF)
     # Only of an upload does the client tell the end.
     tolerant = plan.writer is not None and policy.tolerates_bare_end(session.client)
     boundary = Boundary()
     try:
-        secure(connection, layer, context.watch, policy.handshake_seconds, boundary)
+        secure(connection, layer, context.watch, policy.handshake_seconds, boundary, come=come)
     except DataConnectionError as error:
         raise not_secured(context, error, client) from None
     try:
