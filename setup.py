@@ -17,8 +17,8 @@ from setuptools import Extension, setup
 HOT = {
     "accounts": ("limits", "model"),
     "data": (
-        "address", "buffers", "connection", "offer", "plan", "ports", "portrange", "readiness", "stream", "tlsstream",
-        "transfer", "waker",
+        "buffers", "connection", "offer", "plan", "ports", "portrange", "readiness", "stream", "tlsstream", "transfer",
+        "waker",
     ),
     "events": ("bus",),
     "net": ("layer", "listener", "tls"),
