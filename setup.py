@@ -34,7 +34,7 @@ HOT = {
     "storage": ("beneath", "entries", "errors", "linux", "local", "own", "reader", "status", "upload", "writer"),
 }  # fmt: skip
 """What is compiled: what a log in and a small transfer run through, but for what mypyc cannot do (classes made from
-those of the standard library, modules that others extend by subclasses) or gains nothing from."""
+those of the standard library, or that others extend without having been told so) or gains nothing from."""
 
 stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
 wanted = bool(os.environ.get("HOMEPORT_COMPILE"))
