@@ -31,7 +31,7 @@ class Plan:
     A plain class, like all that is made for each transfer: a tuple with names costs a compiled program ten times more.
     """
 
-    __slots__ = ("chunks", "codec", "most", "offset", "reader", "stall", "writer")
+    __slots__ = ("chunks", "codec", "length", "offset", "reader", "stall", "writer")
 
     def __init__(
         self,
@@ -44,26 +44,29 @@ class Plan:
         codec: Codec | None = None,
         stall: float = 30.0,
     ) -> None:
+        """*most*: octets of the file that are sent at most; None: to its end."""
         self.reader: Final = reader
         self.chunks: Final = chunks
         self.writer: Final = writer
         self.offset: Final = offset
         """Of the file, where sending starts."""
-        self.most: Final = most
-        """Octets of the file that are sent at most; None: to its end."""
+        length = 0
+        if reader is not None:
+            # The file as it was when it was opened: one that grows meanwhile would have no end.
+            length = max(reader.size - offset, 0)
+            if most is not None:
+                length = min(length, most)
+        self.length: Final = length
+        """Of the file: how many octets are sent, from the offset on."""
         self.codec: Final = codec
         """An Encoder for what is sent, a Decoder for what is received."""
         self.stall: Final = stall
         """Seconds without any progress after which the transfer is given up."""
 
-
-def expected(plan: Plan) -> int | None:
-    """How many octets will be sent, where that is certain."""
-    reader = plan.reader
-    if reader is None or plan.codec is not None:
-        return None
-    octets = max(reader.size - plan.offset, 0)
-    return octets if plan.most is None else min(octets, plan.most)
+    @property
+    def expected(self) -> int | None:
+        """How many octets will be sent, where that is certain."""
+        return None if self.reader is None or self.codec is not None else self.length
 
 
 class Result:

@@ -84,7 +84,7 @@ class Transfer:
         """Nothing is moved yet. Raises only what is a fault in the program, and the stream is closed then: ValueError
         for a plan that has none or several of reader, chunks and writer, TypeError for a codec of the wrong direction.
         """
-        reader, chunks, writer, codec, offset = plan.reader, plan.chunks, plan.writer, plan.codec, plan.offset
+        reader, chunks, writer, codec = plan.reader, plan.chunks, plan.writer, plan.codec
         self._buffers = buffers
         self._stream = stream
         self._watch = watch
@@ -96,8 +96,8 @@ class Transfer:
         self._encoder: Encoder | None = None
         self._decoder: Decoder | None = None
         self._file = -1  # a descriptor that can be sent without copying
-        self._offset = offset
-        self._left = 0  # octets of the file, from the offset on
+        self._offset = plan.offset
+        self._left = plan.length  # octets of the file, from the offset on
         self._room = _FIRST_ROOM
         self._data = _NOTHING  # what was made to be sent, and is not yet
         self._tail = False  # whether what the codec had held back has been taken from it
@@ -119,9 +119,6 @@ class Transfer:
         if codec is not None:
             self._set_codec(codec, sending=writer is None)
         if reader is not None:
-            # The file as it was when it was opened: one that grows meanwhile would have no end.
-            left = max(reader.size - offset, 0)
-            self._left = left if plan.most is None else min(left, plan.most)
             if codec is None and stream.zero_copy:
                 file = reader.fileno()
                 if file is not None:

@@ -15,7 +15,7 @@ from typing import Final
 from homeport.data.channel import Connection, dial
 from homeport.data.connection import DataConnectionError
 from homeport.data.offer import Offer
-from homeport.data.plan import Outcome, Plan, Result, expected
+from homeport.data.plan import Outcome, Plan, Result
 from homeport.data.stream import PlainStream, Stream
 from homeport.data.throttle import ThrottledStream
 from homeport.data.transfer import Transfer
@@ -104,7 +104,7 @@ def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bo
     if data_protected(session):
         stream: Stream = protect(context, plan, connection)
     else:
-        stream = PlainStream(connection, expected(plan))
+        stream = PlainStream(connection, plan.expected)
     throttles = session.throttles
     throttle = throttles.download if plan.writer is None else throttles.upload
     if throttle is not None:

@@ -12,7 +12,7 @@ from homeport.accounts.model import Resumption
 from homeport.data.channel import Connection
 from homeport.data.connection import Cause, DataConnectionError
 from homeport.data.kernelstream import KernelTlsStream, secure_socket, twin_of
-from homeport.data.plan import Plan, expected
+from homeport.data.plan import Plan
 from homeport.data.stream import Stream, reset
 from homeport.data.tlsstream import Boundary, TlsStream, secure
 from homeport.net.listener import plain, text_of
@@ -45,7 +45,7 @@ def _protect(context: Context, plan: Plan, connection: Connection) -> Stream:
         client = text_of(connection.getpeername()) if not services.events.silent else session.peer
     except OSError:
         client = session.peer  # gone already, as the handshake will find
-    octets = expected(plan)
+    octets = plan.expected
     if (
         policy.kernel_octets is not None
         and octets is not None

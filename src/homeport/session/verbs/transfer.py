@@ -41,7 +41,7 @@ def retr(context: Context, path: VirtualPath) -> Reply | Underway:
         codec=None if binary else AsciiEncoder(skip=offset),
         stall=context.services.policy.data_seconds,
     )
-    opening = f"Sending {path.name} in {f'BINARY ({reader.size - offset} bytes)' if binary else 'ASCII'} mode"
+    opening = f"Sending {path.name} in {f'BINARY ({plan.length} bytes)' if binary else 'ASCII'} mode"
     return exchange(context, plan, path.text, opening, "Sent")
 
 
