@@ -44,6 +44,8 @@ where much is written."""
 _HEADER_OCTETS: Final = 5
 _NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 """Do not wait; where there is no such flag, the socket itself does not."""
+_LAST: Final[int] = _NOW | getattr(socket, "MSG_MORE", 0)
+"""Wait for what comes behind it, the end of the connection."""
 _QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", -1)
 _QUICK_WAITS: Final = 8
 """So many waits for input begin with an acknowledgement; a transfer that has more is not a small one."""
@@ -317,15 +319,15 @@ class TlsStream(Stream):
             self._send()
         return octets
 
-    def _send(self) -> bool:
+    def _send(self, flags: int = _NOW) -> bool:
         """Send what is encrypted, as far as the socket takes it; whether it has taken all."""
         unsent = self._unsent
         try:
-            sent = self._connection.send(unsent, _NOW)
+            sent = self._connection.send(unsent, flags)
             if sent < len(unsent):
                 unsent = memoryview(unsent)[sent:]
                 while unsent:
-                    sent = self._connection.send(unsent, _NOW)
+                    sent = self._connection.send(unsent, flags)
                     unsent = unsent[sent:]
         except BlockingIOError:
             self._unsent = unsent
@@ -343,7 +345,8 @@ class TlsStream(Stream):
         if end:
             self._unsent = b"".join((self._unsent, end)) if self._unsent else end
         try:
-            sent = not self._unsent or self._send()
+            # One segment for all of it: the close is next.
+            sent = not self._unsent or self._send(_LAST)
         except OSError:
             if not proven:
                 raise
