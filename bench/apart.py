@@ -1,9 +1,9 @@
 """A network of the bench's own: loopback and nothing else, and congestion control that does not pace.
 
-Where BBR is the system's, every segment that is paced arms a timer, and in a virtual machine each of these is an exit to
-the hypervisor. On loopback, where nothing can be congested, that is three quarters of the CPU that sendfile costs, it
-comes and goes from one run to the next, and it says nothing about the server. So it is Reno for all of them, and the
-table tells so.
+Where BBR is the system's, every segment that is paced arms a timer, and in a virtual machine each of these is an exit
+to the hypervisor. On loopback, where nothing can be congested, that is three quarters of the CPU that sendfile costs,
+it comes and goes from one run to the next, and it says nothing about the server. So it is Reno for all of them, and
+the table tells so.
 """
 
 from __future__ import annotations
