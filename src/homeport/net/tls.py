@@ -12,10 +12,10 @@ the certificate may be of another one, which the SNI callback chooses:
   certificate of its control connection (RFC 4217 §15.1.1).
 
 TLS 1.3 tickets may be used again and again here (there is no early data), and every connection brings fresh ones; a
-session of thousands of transfers resumes to its end. They hold the session themselves, encrypted. Tickets that only name
-one in OpenSSL's cache (OP_NO_TICKET) would make a handshake a tenth cheaper, but the cache takes 18 MiB for each busy
-address, and when it is full it forgets the oldest first: that of a control connection, which many clients resume to the
-end.
+session of thousands of transfers resumes to its end. They hold the session themselves, encrypted. Tickets that only
+name one in OpenSSL's cache (OP_NO_TICKET) would make a handshake a tenth cheaper, but the cache takes 18 MiB for each
+busy address, and when it is full it forgets the oldest first: that of a control connection, which many clients resume
+to the end.
 """
 
 from __future__ import annotations
