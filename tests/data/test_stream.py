@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+import homeport.data.stream as stream_module
 from homeport.data.readiness import ready
 from homeport.data.stream import PlainStream, WantRead, WantWrite, reset
 
@@ -96,6 +97,27 @@ def test_send_file(pair: Pair, tmp_path: object) -> None:
         assert file.tell() == 0
     stream.finish()
     assert read_all(client) == b"23456"
+
+
+@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")
+def test_what_comes_in_just_before_the_close_takes_nothing_away(
+    pair: Pair, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A close upon unread input is a reset, and drops what the system still holds back."""
+    server, client = pair
+
+    def looks_too_early(_: int) -> bool:
+        client.send(b"x")
+        return False
+
+    monkeypatch.setattr(stream_module, "stirs", looks_too_early)
+    stream = PlainStream(server, 10)
+    with open(f"{tmp_path}/file", "w+b") as file:
+        file.write(b"0123456789")
+        file.flush()
+        assert stream.send_file(file.fileno(), 0, 10) == 10
+    stream.finish()
+    assert client.recv(100) == b"0123456789"
 
 
 @pytest.mark.skipif(not hasattr(os, "sendfile"), reason="no sendfile")

@@ -22,7 +22,7 @@ import sys
 from typing import Final
 
 from homeport.compiled import mypyc_attr
-from homeport.net.listener import Connection
+from homeport.net.listener import MORE, NOW, Connection
 
 from .readiness import ready, stirs
 
@@ -37,10 +37,7 @@ _LEAST_ROOM: Final = 4096
 _DROP_OCTETS: Final = 65536
 _DROP_ROUNDS: Final = 16
 
-_NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
-"""Do not wait; where there is no such flag, the socket itself does not."""
-_LAST: Final[int] = _NOW | getattr(socket, "MSG_MORE", 0)
-"""Wait for what comes behind it, the end of data."""
+_LAST: Final[int] = NOW | MORE
 _LAST_OCTETS: Final = 16 * 1024
 _SENDS_FILES: Final = hasattr(os, "sendfile")
 
@@ -118,19 +115,22 @@ class Stream(abc.ABC):
 class PlainStream(Stream):
     """A Stream without protection: a connected socket, which it owns from now on. It may be a blocking one."""
 
-    __slots__ = ("_at_end", "_connection", "_descriptor", "_dropping", "_expected")
+    __slots__ = ("_at_end", "_connection", "_descriptor", "_dropping", "_ended", "_expected", "held")
 
     def __init__(self, connection: Connection, expected: int | None = None) -> None:
         """*expected*: how many octets of a file will be sent, if that is known; the last leave in one segment with the
         end of data.
         """
-        if connection.gettimeout() or not _NOW:
+        if connection.gettimeout() or not NOW:
             connection.setblocking(False)
         self._connection: Final = connection
         self._descriptor = connection.fileno()
         self._expected = -1 if expected is None else expected
         self._at_end = False
+        self._ended = False  # whether our end of data has been sent
         self._dropping = False
+        self.held = False
+        """Whether the system holds octets back for the end of data (MSG_MORE)."""
 
     @property
     def zero_copy(self) -> bool:
@@ -144,7 +144,7 @@ class PlainStream(Stream):
 
     def read_into(self, buffer: memoryview) -> int:
         try:
-            octets = self._connection.recv_into(buffer, 0, _NOW)
+            octets = self._connection.recv_into(buffer, 0, NOW)
         except BlockingIOError:
             raise WantRead from None
         if octets == 0:
@@ -156,7 +156,7 @@ class PlainStream(Stream):
 
     def write(self, data: memoryview) -> int:
         try:
-            return self._connection.send(data, _NOW)
+            return self._connection.send(data, NOW)
         except BlockingIOError:
             raise WantWrite from None
 
@@ -166,6 +166,7 @@ class PlainStream(Stream):
             if count == self._expected and count <= _LAST_OCTETS:
                 # So few are copied as quickly, and a segment less is two microseconds, and one awakening of the client.
                 octets = connection.send(os.pread(file, count, offset), _LAST)
+                self.held = True
             else:
                 if connection.gettimeout() is None:
                     connection.setblocking(False)  # sendfile has no flag for it
@@ -176,6 +177,10 @@ class PlainStream(Stream):
         return octets
 
     def finish(self) -> None:
+        if self.held:
+            # Before it is looked for input: what comes in from now on cannot take away what is on its way.
+            self.held = False
+            self._end()
         if not self._at_end and (self._dropping or stirs(self._descriptor)):
             self._drop_input()
         self._descriptor = -1
@@ -186,17 +191,22 @@ class PlainStream(Stream):
         came = False
         try:
             for _ in range(_DROP_ROUNDS):
-                if not connection.recv(_DROP_OCTETS, _NOW):
+                if not connection.recv(_DROP_OCTETS, NOW):
                     return  # all was read, and nothing more can come
                 came = True
         except BlockingIOError:
             if not came and not self._dropping:
                 return
-        if not self._dropping:
-            self._dropping = True
-            connection.shutdown(socket.SHUT_WR)
+        self._dropping = True
+        self._end()
         # More may come, and would meet a closed socket: wait for the peer's end.
         raise WantRead
+
+    def _end(self) -> None:
+        """Send our end of data, once."""
+        if not self._ended:
+            self._ended = True
+            self._connection.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
         if self._descriptor >= 0:

@@ -27,7 +27,7 @@ from time import monotonic
 from typing import Final
 
 from homeport.net.layer import HandshakeError, Layer, NotTls
-from homeport.net.listener import Connection
+from homeport.net.listener import MORE, NOW, Connection
 
 from .connection import Cause, DataConnectionError, attend
 from .readiness import ready, stirs
@@ -42,10 +42,6 @@ _GATHERED_OCTETS: Final = 64 * 1024
 """Up to this, what is written is encrypted record by record. All at once is a tenth cheaper, and worth the memory only
 where much is written."""
 _HEADER_OCTETS: Final = 5
-_NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
-"""Do not wait; where there is no such flag, the socket itself does not."""
-_LAST: Final[int] = _NOW | getattr(socket, "MSG_MORE", 0)
-"""Wait for what comes behind it, the end of the connection."""
 _QUICK_ACK: Final[int] = getattr(socket, "TCP_QUICKACK", -1)
 _QUICK_WAITS: Final = 8
 """So many waits for input begin with an acknowledgement; a transfer that has more is not a small one."""
@@ -114,7 +110,7 @@ def secure(
     Raises DataConnectionError: PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
     """
     deadline = monotonic() + seconds
-    if not _NOW:
+    if not NOW:
         connection.setblocking(False)
     try:
         while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary, come)):
@@ -131,7 +127,7 @@ def secure(
             _send_all(connection, layer.outgoing.read(), deadline)  # the client waits for our Finished
     except (HandshakeError, OSError) as error:
         try:
-            connection.send(layer.outgoing.read(), _NOW)  # the alert, which says why
+            connection.send(layer.outgoing.read(), NOW)  # the alert, which says why
         except OSError:
             pass  # nobody is there to be told
         connection.close()
@@ -147,7 +143,7 @@ def _receive(
         if not come:
             _await(connection, watch, deadline, seconds)
         try:
-            octets = connection.recv(_HANDSHAKE_OCTETS, _NOW)
+            octets = connection.recv(_HANDSHAKE_OCTETS, NOW)
         except BlockingIOError:
             come = False
             continue
@@ -177,7 +173,7 @@ def _send_all(connection: Connection, octets: bytes, deadline: float) -> None:
     rest: bytes | memoryview = octets
     while rest:
         try:
-            sent = connection.send(rest, _NOW)
+            sent = connection.send(rest, NOW)
             rest = memoryview(rest)[sent:] if sent < len(rest) else b""
         except BlockingIOError:
             left = deadline - monotonic()
@@ -246,7 +242,7 @@ class TlsStream(Stream):
         if not self._likely and not stirs(connection.fileno()):
             raise self._nothing()
         try:
-            octets = connection.recv_into(raw, 0, _NOW)
+            octets = connection.recv_into(raw, 0, NOW)
         except BlockingIOError:
             raise self._nothing() from None
         self._likely = octets >= _RECORD_OCTETS  # who sends so much sends on
@@ -319,7 +315,7 @@ class TlsStream(Stream):
             self._send()
         return octets
 
-    def _send(self, flags: int = _NOW) -> bool:
+    def _send(self, flags: int = NOW) -> bool:
         """Send what is encrypted, as far as the socket takes it; whether it has taken all."""
         unsent = self._unsent
         try:
@@ -345,8 +341,13 @@ class TlsStream(Stream):
         if end:
             self._unsent = b"".join((self._unsent, end)) if self._unsent else end
         try:
-            # One segment for all of it: the close is next.
-            sent = not self._unsent or self._send(_LAST)
+            if not self._unsent:
+                sent = True
+            elif proven:
+                sent = self._send()
+            else:
+                self._plain.held = True  # one segment for all of it: our end is next
+                sent = self._send(NOW | MORE)
         except OSError:
             if not proven:
                 raise

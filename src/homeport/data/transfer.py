@@ -1,8 +1,8 @@
 """One transfer: a Plan, a Stream and a Watch in, a Result out (the server-DTP of RFC 959 §2.3).
 
-Octets move for as long as nothing blocks, without a poll; a small file costs one sendfile. Wherever it would block, the
-data socket and the control socket are waited for together, at most `stall` seconds for the data. A peer so fast that
-nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
+Octets move for as long as nothing blocks, without a poll; a small file costs one read and one send. Wherever it would
+block, the data socket and the control socket are waited for together, at most `stall` seconds for the data. A peer so
+fast that nothing ever blocks must not make us deaf, so the control connection is also looked at in between.
 
 Who waits depends on the client. One that is fast, and has moved much again since the last wait, is worth a thread: that
 waits, for a moment, and goes on. For all others the transfer is suspended: `advance` returns, all that is

@@ -57,6 +57,11 @@ Connection = _socket.socket
 """A connected socket as C has it. `socket.socket`, which is one too, adds in Python what makes files of sockets. A data
 connection lives for some microseconds, and neither needs that nor is worth its price."""
 
+NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
+"""For one call on a blocking connection: do not wait. 0 where there is no such flag, and the socket itself must not."""
+MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
+"""What is sent may wait for what comes behind it: here, always the end. 0 where there is no such flag."""
+
 _STREAM: Final = int(socket.SOCK_STREAM)
 _FOUR: Final = int(socket.AF_INET)
 _SIX: Final = int(socket.AF_INET6)
@@ -118,6 +123,8 @@ def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
                 raise
     descriptor, peer = accepted
     connection = Connection(_SIX if len(peer) == 4 else _FOUR, _STREAM, 0, descriptor)
+    if connection.gettimeout() is not None:  # the program around us has set one for all new sockets
+        connection.setblocking(True)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)

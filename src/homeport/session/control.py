@@ -24,15 +24,12 @@ from typing import Final
 from homeport.data.post import Post
 from homeport.data.readiness import stirs
 from homeport.net.layer import Layer, Parting
+from homeport.net.listener import MORE, NOW
 from homeport.protocol.reply import Code, Reply
 from homeport.protocol.telnet import Framer, LineTooLong
 
 from .lost import ControlLost
 
-_NOW: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
-"""Do not block; where there is no such flag, the socket itself does not."""
-_MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
-"""What is sent waits for what comes behind it: here, the end."""
 _LAST: Final = frozenset({int(Code.GOODBYE), int(Code.SERVICE_CLOSING)})
 """Replies behind which the connection is closed."""
 _RECEIVE_OCTETS: Final = 4096
@@ -69,7 +66,7 @@ class Control:
         self.descriptor = connection.fileno()
         """Of the connection; -1 once it is closed."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-        if not _NOW:
+        if not NOW:
             connection.setblocking(False)
 
     @property
@@ -100,7 +97,7 @@ class Control:
             octets, self.held = self.held, b""
             self._send(octets)
 
-    def _send(self, octets: bytes, flags: int = _NOW) -> None:
+    def _send(self, octets: bytes, flags: int = NOW) -> None:
         try:
             if self._layer is not None:
                 octets = self._layer.encrypt(octets)
@@ -122,7 +119,7 @@ class Control:
                 self.lost = True
                 raise ControlLost("the client does not read what it is told")
             try:
-                sent = self._connection.send(octets, _NOW)
+                sent = self._connection.send(octets, NOW)
                 octets = octets[sent:]
             except BlockingIOError:
                 continue
@@ -153,7 +150,7 @@ class Control:
         octets = b""
         if not self.ended:
             try:
-                octets = self._connection.recv(_RECEIVE_OCTETS, _NOW)
+                octets = self._connection.recv(_RECEIVE_OCTETS, NOW)
             except (BlockingIOError, InterruptedError):
                 return False
             except OSError as error:
@@ -283,15 +280,15 @@ class Control:
         try:
             if self.held:
                 octets, self.held = self.held, b""
-                self._send(octets, _NOW | _MORE)
+                self._send(octets, NOW | MORE)
             if self._layer is not None:
-                connection.send(self._layer.close_notify(), _NOW | _MORE)
-            # Unread input would turn our FIN into a RST and could take the last reply from the client. As a rule there
-            # is none, and the close alone is the end.
+                connection.send(self._layer.close_notify(), NOW | MORE)
+            # Unread input would turn our FIN into a RST and take what was held back from the client. So the end is sent
+            # before it is looked for input; as a rule there is none.
+            connection.shutdown(socket.SHUT_WR)
             if stirs(self.descriptor):
-                connection.shutdown(socket.SHUT_WR)
                 for _ in range(_DROPPED_AT_END):
-                    if not connection.recv(_RECEIVE_OCTETS, _NOW):
+                    if not connection.recv(_RECEIVE_OCTETS, NOW):
                         break
         except OSError:
             pass  # gone, or nothing more to read: both are the end

@@ -256,7 +256,8 @@ class DescriptorRoot:
             directory = self.directory(parent or b".")
             try:
                 held = directory.descriptor
-                status = None if held is None else status_at(held, name)
+                # Where there is none, which cannot be, the system says so: no name may pass for a free one.
+                status = status_at(-1 if held is None else held, name)
                 if status is None or not follow or not status.is_link:
                     return Place(directory, name, status)
                 text = os.readlink(name, dir_fd=directory.descriptor)

@@ -17,6 +17,7 @@ from .status import Figures, Status
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 _AT_FDCWD = -100
+"""Linux's number. Where another system is asked, too, the path is absolute, and it does not matter."""
 _PATH = getattr(os, "O_PATH", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .linux import Calls
 
 _VERSION = 1
-"""Of what this package expects of the extensions: those that an older checkout has left are not taken."""
+"""Of what this package expects of both extensions, which have one number: those that an older checkout has left are
+not taken."""
 
 
 @cache
