@@ -33,12 +33,12 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
 from . import readiness
 from .deadlines import Deadlines, due_time
 from .deputy import Deputy
-from .guest import Guest, Place
+from .guest import G, Place
 from .post import NOBODY, SharedPost
 from .readiness import Readiness
 
@@ -55,9 +55,6 @@ _SLOW_SECONDS: Final = 5.0
 """So many pieces of work that took too long, within so many seconds: for how many seconds each then has a thread."""
 _PAUSE = 0.1
 """Before the next try, where the waiting itself has failed."""
-
-
-G = TypeVar("G", bound=Guest)
 
 
 class Lobby(Generic[G]):

@@ -57,8 +57,8 @@ class Conversation:
     """One client's control connection and everything said on it."""
 
     __slots__ = (
-        "_command", "_command_at", "_context", "_control", "_deaf", "_due", "_greeted", "_login_from", "_monotonic",
-        "_reason", "_services", "_stopping", "_underway", "beside", "busy", "sending", "session", "waiting",
+        "_command", "_command_at", "_context", "_control", "_deaf", "_due", "_greeted", "_login_from", "_reason",
+        "_services", "_underway", "beside", "busy", "sending", "session", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -70,9 +70,7 @@ class Conversation:
         services: Services,
     ) -> None:
         self._services = services
-        self._stopping = services.stopping
-        self._monotonic = services.clock.monotonic
-        now = self._monotonic()
+        now = services.clock.monotonic()
         self.session = Session(number, peer, local, now)
         policy = services.policy
         self._control = Control(connection, policy.line_octets, policy.data_seconds, services.post)
@@ -163,7 +161,7 @@ class Conversation:
         if underway is not None:
             if not self._resume(underway, wake):
                 return True
-            if self._context.closing is not None or self._stopping.is_set():
+            if self._context.closing is not None or self._services.stopping.is_set():
                 return self._say_last()
         elif self._greeted:
             self._go_on()
@@ -173,7 +171,7 @@ class Conversation:
         while (line := control.next_line()) is not None:
             if not self._answer(line):
                 return True
-            if self._context.closing is not None or self._stopping.is_set():
+            if self._context.closing is not None or self._services.stopping.is_set():
                 return self._say_last()
             turn -= 1
             if turn <= 0 and control.waiting and not self._deaf:
@@ -181,7 +179,7 @@ class Conversation:
                 return True
         if control.ended:
             control.peek()
-        if self._monotonic() < self._due:
+        if self._services.clock.monotonic() < self._due:
             return True
         # What is no command, and there may be much of it, wins no time.
         self._let_go()
@@ -250,7 +248,7 @@ class Conversation:
         """Carry out *line* and answer. False: it is under way, and the answer comes later."""
         control = self._control
         if isinstance(line, LineTooLong):
-            self._command_at = self._monotonic()
+            self._command_at = self._services.clock.monotonic()
             self._due = self._deadline()
             control.say(_TOO_LONG)
             return True
@@ -274,7 +272,7 @@ class Conversation:
         """*command* has been carried out for somebody who was *logged_in* then."""
         self.busy = False
         # A transfer counts as activity: the idle time starts at its end (RFC 1123 §4.1.3.2).
-        self._command_at = self._monotonic()
+        self._command_at = self._services.clock.monotonic()
         if logged_in and self.session.user is None:
             self._login_from = self._command_at  # REIN or USER: the next login has its own time
         self._due = self._deadline()

@@ -93,10 +93,7 @@ def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bo
             session.excuse_data()
             session.release_data()
         raise Refusal(Code.TRANSFER_ABORTED, "Aborted before the data connection was there")
-    if plan.reader is not None:
-        session.activity = f"download of {path}"
-    else:
-        session.activity = f"listing of {path}" if plan.writer is None else f"upload of {path}"
+    session.activity = f"{_kind(plan)} of {path}"
     mode = "" if session.data is None else session.data_verb
     clock = services.clock.monotonic
     connection = _connect(context)
@@ -114,6 +111,13 @@ def _begin(context: Context, plan: Plan, path: str, opening: str, *, passive: bo
     transfer.untold = isinstance(stream, PlainStream)
     link.follow(transfer)
     return transfer
+
+
+def _kind(plan: Plan) -> str:
+    """The value of its Direction: the member's own costs more than all else of a transfer's name."""
+    if plan.reader is not None:
+        return "download"
+    return "listing" if plan.writer is None else "upload"
 
 
 def _settle(
@@ -201,10 +205,6 @@ def _connect(context: Context) -> Connection:
 def _tell(context: Context, plan: Plan, path: str, result: Result, *, passive: bool, appended: bool) -> None:
     """Tell the log."""
     session, services, user = context.session, context.services, context.user
-    if plan.reader is not None:
-        direction = Direction.DOWNLOAD
-    else:
-        direction = Direction.LISTING if plan.writer is None else Direction.UPLOAD
     services.events.publish(
         TransferEnded(
             at=services.clock.time(),
@@ -212,7 +212,7 @@ def _tell(context: Context, plan: Plan, path: str, result: Result, *, passive: b
             peer=session.peer,
             user=user.name,
             anonymous=user.anonymous,
-            direction=direction,
+            direction=Direction(_kind(plan)),
             path=path,
             octets=result.octets,
             seconds=result.seconds,
