@@ -6,10 +6,11 @@ rate may want time (`throttle.py`).
 
 How a connection ends matters more than how it begins (RFC 959 §3.2: in stream mode the close *is* the end of file).
 The kernel turns `close` into a reset when octets that came in were never read, or come in afterwards, and a reset may
-take from the peer what it had not read yet. So `finish` looks for unread input first. Nearly always there is none,
-and the close carries the end of data behind the last octet. If there is some, our end of data is sent first and what
-comes in is read and dropped until the peer has closed too. An end that is no success is a reset on purpose: a client
-must never take half a file for a whole one.
+take from the peer what it had not read yet. So `finish` looks for unread input first, and even before that it sends
+what the system still holds back, with our end of data. Nearly always there is none, and the close carries the end of
+data behind the last octet. If there is some, our end of data is sent first and what comes in is read and dropped until
+the peer has closed too. An end that is no success is a reset on purpose: a client must never take half a file for a
+whole one.
 """
 
 from __future__ import annotations

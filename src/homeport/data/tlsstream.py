@@ -110,7 +110,7 @@ def secure(
     Raises DataConnectionError: PLAIN_TEXT, TLS_FAILED, ABORTED or CONTROL_LOST.
     """
     deadline = monotonic() + seconds
-    if not NOW:
+    if connection.gettimeout() or not NOW:  # the program around us may have set a time-out for all new sockets
         connection.setblocking(False)
     try:
         while not layer.handshake(_receive(connection, watch, deadline, seconds, boundary, come)):

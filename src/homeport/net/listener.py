@@ -113,7 +113,7 @@ def accept(listener: socket.socket, *, blocking: bool = False) -> tuple[socket.s
 
 
 def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
-    """What `accept` does, for a data connection: a blocking one, and whoever uses it says each time not to wait."""
+    """What `accept` does, for a data connection: as it comes, and whoever uses it says each time not to wait."""
     while True:
         try:
             accepted: tuple[int, Any] = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - as in Listener.accept
@@ -123,8 +123,6 @@ def take(listener: Listener) -> tuple[Connection, tuple[str, int]]:
                 raise
     descriptor, peer = accepted
     connection = Connection(_SIX if len(peer) == 4 else _FOUR, _STREAM, 0, descriptor)
-    if connection.gettimeout() is not None:  # the program around us has set one for all new sockets
-        connection.setblocking(True)
     if not _INHERITED:
         tune(connection)
     return connection, text_of(peer)
