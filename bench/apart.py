@@ -8,6 +8,7 @@ the table tells so.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -32,8 +33,9 @@ def enter() -> str:
         return f"the system's own loopback ({why}), {_CONGESTION_CONTROL.read_text().strip()}"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         _set_up(any_socket, "lo")
-    _CONGESTION_CONTROL.write_text(_WANTED)
-    return f"a loopback of its own, {_WANTED}"
+    with contextlib.suppress(OSError):  # /proc may be read-only; then the table names what it is
+        _CONGESTION_CONTROL.write_text(_WANTED)
+    return f"a loopback of its own, {_CONGESTION_CONTROL.read_text().strip()}"
 
 
 def _set_up(any_socket: socket.socket, interface: str) -> None:
